@@ -211,7 +211,8 @@ AVDictionary *source_libav_options(const struct source *s)
 	return d;
 }
 
-/* Reads only what the decision needs, so that a slow stream starts at once. */
+/* Reads only what the decision needs, so that a slow stream starts at once, and a page whose
+ * connection stays open fails at once. */
 int source_fill_head(struct source *s)
 {
 	while (s->head_len < sizeof(s->head)) {
@@ -227,6 +228,8 @@ int source_fill_head(struct source *s)
 		s->is_ts = ts_align_probe(s->head, s->head_len);
 		if (s->is_ts)
 			break;
+		if (is_web_page(s))
+			return -EBADMSG;
 	}
 	return s->head_len ? 0 : -ENODATA;
 }

@@ -183,6 +183,8 @@ def test_a_source_with_other_pids_and_another_codec(server, where):
 REFUSALS = {
     "404": b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
     "403": b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+    "429": b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 60\r\nContent-Length: 0\r\n"
+           b"Connection: close\r\n\r\n",
     "no text": b"HTTP/1.1 410 Gone \xff\xfe\xc3( for ever\r\nContent-Length: 0\r\n"
                b"Connection: close\r\n\r\n",
     "html": b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n<html><body>"
@@ -201,9 +203,16 @@ def test_a_source_without_media(server, kind):
         answer = s.get("/stream/1.ts", timeout=60)
         assert answer.status == 502, answer.text
         assert answer.json["error"].startswith("the source"), answer.text
-        if kind in ("404", "403"):
+        if kind in ("404", "403", "429"):
             assert kind in answer.json["error"], answer.text
         assert b"expired" not in answer.body
+
+
+def test_a_page_whose_connection_stays_open_is_refused_at_once(server):
+    with Trouble(lambda peer: peer.send(TS_HEAD + b"<html><p>Gone</p></html>\n").hold()) as origin:
+        s = server(line_up(channel(1, origin.url()), streaming={"start_timeout": 60}))
+        answer = s.get("/stream/1.ts", timeout=20)
+        assert answer.status == 502 and "a web page (HTML)" in answer.json["error"], answer.text
 
 
 def test_a_source_that_redirects_for_ever(server):

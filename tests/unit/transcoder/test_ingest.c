@@ -413,6 +413,30 @@ Test(ingest, a_text_file_is_refused)
 	master_stop(&fm);
 }
 
+/* It is shorter than what is read of the beginning, and the connection stays open. */
+Test(ingest, a_web_page_is_refused_at_once)
+{
+	char path[64];
+	struct server s;
+	int fd;
+
+	snprintf(path, sizeof(path), "/tmp/amps-test-%d.html", getpid());
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	cr_assert_gt(dprintf(fd, "\n<!DOCTYPE HTML><title>Gone</title>\n"), 0);
+	close(fd);
+	master_start(&fm);
+	job_start(&fm, &job,
+		  source_spec(serve_file(&s, path, false, true), ",\"start_timeout_ms\":60000"),
+		  TIME_NONE, 1 << 20);
+	cr_assert(job_await(&job, &job.failed, 10000));
+	cr_assert_eq(job.status, 502);
+	cr_assert(strstr(job.text, "web page"), "%s", job.text);
+	job_stop(&job);
+	pthread_join(s.thread, NULL);
+	unlink(path);
+	master_stop(&fm);
+}
+
 /* Sends padding until there is a listener: before, the connected socket gets an error. */
 static void await_listener(int fd)
 {
