@@ -6,6 +6,8 @@
 #include "amps-master/util/work_queue.h"
 #include "common/clock.h"
 #include "common/log/log.h"
+#include "common/shm/catalog.h"
+#include "common/shm/guide.h"
 #include "common/shm/programmes.h"
 #include "common/text/xml.h"
 
@@ -85,8 +87,11 @@ static json_t *channel_of(const struct catalog *c, const struct guide *g,
 	return entry;
 }
 
-json_t *guide_now_report(const struct catalog *c, const struct guide *g, int64_t wall_us,
-			 int64_t *ret_until_us)
+/* [{"id", "name", "now", "until", "next", "start"}] of the channels on air; null where it is not
+ * known.  `g` may be NULL.  *ret_until_us: the full minute from which it is to be made again,
+ * or INT64_MAX.  A new reference, or NULL without memory. */
+static json_t *report(const struct catalog *c, const struct guide *g, int64_t wall_us,
+		      int64_t *ret_until_us)
 {
 	json_t *list = json_array();
 
@@ -147,8 +152,7 @@ static void run_job(struct work *w)
 		return;
 	if (j->guide.fd >= 0 && snapshot_open(&guide_type, j->guide.fd, j->guide.bytes, &guide) < 0)
 		guide = NULL;
-	list = guide_now_report(catalog_of(catalog), guide_of(guide), clock_wall_us(),
-				&j->until_us);
+	list = report(catalog_of(catalog), guide_of(guide), clock_wall_us(), &j->until_us);
 	guide_text_file_make(&j->text, list);
 	json_decref(list);
 	snapshot_unref(guide);

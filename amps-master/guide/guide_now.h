@@ -7,14 +7,6 @@
 
 #include <event2/event.h>
 #include "amps-master/guide/guide_files.h"
-#include "common/shm/catalog.h"
-#include "common/shm/guide.h"
-
-/* [{"id", "name", "now", "until", "next", "start"}] of the channels on air; null where it is not
- * known.  `g` may be NULL.  *ret_until_us: the full minute from which it is to be made again,
- * or INT64_MAX.  A new reference, or NULL without memory. */
-json_t *guide_now_report(const struct catalog *c, const struct guide *g, int64_t wall_us,
-			 int64_t *ret_until_us);
 
 struct guide_now;
 

@@ -86,13 +86,6 @@ void guard_interruptible(int (*interrupted)(void *owner), void *owner)
 	policy.owner = owner;
 }
 
-void guard_clear(void)
-{
-	policy.set = false;
-	guard_set_proxy("", 0);
-	policy.interrupted = NULL;
-}
-
 /* The source's own host decides whether the channel may use inside addresses.  Once a lookup was
  * outside this stays so: a hostile name server could answer with an inside address later. */
 static void judge_host(const char *node, const struct addrinfo *found)

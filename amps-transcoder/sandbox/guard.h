@@ -28,7 +28,6 @@ void guard_judge(void);
 /* Calls `interrupted` every few milliseconds during a lookup, which runs on a thread; if it returns
  * non-zero, the lookup fails with EAI_AGAIN.  Numeric hosts need no thread. */
 void guard_interruptible(int (*interrupted)(void *owner), void *owner);
-void guard_clear(void);
 
 /* The protocols libav may use for a source of this scheme ("" or "file": a local file). */
 const char *guard_protocols(const char *scheme);

@@ -133,11 +133,6 @@ struct fragments *fragments_free(struct fragments *f)
 	return NULL;
 }
 
-AVRational fragments_time_base(const struct fragments *f)
-{
-	return f->muxer->streams[0]->time_base;
-}
-
 const struct buf *fragments_init(const struct fragments *f)
 {
 	return f->begun ? &f->init : NULL;

@@ -37,9 +37,6 @@ must_check int fragments_new_streams(const AVCodecParameters *const *parameters,
 				     unsigned first, struct fragments **ret);
 struct fragments *fragments_free(struct fragments *f); /* returns NULL; accepts NULL */
 
-/* Of the first stream. */
-AVRational fragments_time_base(const struct fragments *f);
-
 /* The init segment: ftyp and moov.  NULL before the first samples of the streams whose boxes it
  * makes of them. */
 const struct buf *fragments_init(const struct fragments *f);

@@ -33,11 +33,6 @@ bool records_left(const struct records *all)
 	return all->free_count > 0 || all->used < WORKER_VIEWERS_MAX;
 }
 
-uint64_t records_serial(struct records *all)
-{
-	return (uint64_t)all->context->index << VIEWER_SERIAL_SHIFT | ++all->serials;
-}
-
 struct viewer_record *records_take(struct records *all, struct record_owner owner,
 				   struct viewer_record *from)
 {
@@ -48,7 +43,7 @@ struct viewer_record *records_take(struct records *all, struct record_owner owne
 	assert(index < WORKER_VIEWERS_MAX && owned(&owner) && !owned(&all->owners[index]));
 	atomic_store_explicit(&x->page->records_used, all->used, memory_order_relaxed);
 	if (!atomic_load_explicit(&from->serial, memory_order_relaxed))
-		from->serial = records_serial(all);
+		from->serial = (uint64_t)x->index << VIEWER_SERIAL_SHIFT | ++all->serials;
 	atomic_store_explicit(&from->waits, owner.uncounted, memory_order_relaxed);
 	worker_page_put(x->page, index, from);
 	if (token && !owner.uncounted)

@@ -39,9 +39,6 @@ void records_done(struct records *all);
 /* Is one free? */
 bool records_left(const struct records *all);
 
-/* A serial for a record to come. */
-uint64_t records_serial(struct records *all);
-
 /* Publishes `from`, with a serial of its own if it has none; one must be free. */
 struct viewer_record *records_take(struct records *all, struct record_owner owner,
 				   struct viewer_record *from);

@@ -252,11 +252,6 @@ struct peer *peer_free(struct peer *p)
 	return NULL;
 }
 
-int peer_fd(const struct peer *p)
-{
-	return p->fd;
-}
-
 #define M(NAME, name, fds, fields, meaning)                                                        \
 	void peer_send_##name(struct peer *p, const struct msg_##name *m, const int *fds_)         \
 	{                                                                                          \

@@ -25,7 +25,6 @@ struct peer_handler {
 must_check int peer_new(struct event_base *base, int fd, const struct peer_handler *handler,
 			void *owner, struct peer **ret);
 struct peer *peer_free(struct peer *p); /* closes the socket; returns NULL; accepts NULL */
-int peer_fd(const struct peer *p);
 
 /* peer_send_want(p, &(struct msg_want){...}, fds): encodes, then sends or queues (descriptors are
  * duplicated when queued).  Errors are reported through on_broken from the loop, never from here.

@@ -41,6 +41,7 @@ static const struct peer_handler handler = {on_message, on_broken};
 struct fixture {
 	struct event_base *base;
 	struct seen a, b;
+	int a_fd; /* of a.peer */
 };
 
 static void fixture_open(struct fixture *f)
@@ -51,6 +52,7 @@ static void fixture_open(struct fixture *f)
 	f->base = event_base_new();
 	f->a.in_order = f->b.in_order = true;
 	cr_assert_eq(msg_socketpair(pair), 0);
+	f->a_fd = pair[0];
 	cr_assert_eq(peer_new(f->base, pair[0], &handler, &f->a, &f->a.peer), 0);
 	cr_assert_eq(peer_new(f->base, pair[1], &handler, &f->b, &f->b.peer), 0);
 }
@@ -143,7 +145,7 @@ Test(peer, a_malformed_message_breaks_it)
 	struct fixture f;
 
 	fixture_open(&f);
-	cr_assert_eq(send(peer_fd(f.a.peer), "garbage", 7, 0), 7);
+	cr_assert_eq(send(f.a_fd, "garbage", 7, 0), 7);
 	while (!f.b.broken)
 		event_base_loop(f.base, EVLOOP_ONCE);
 	cr_assert_eq(f.b.broken, -EBADMSG);
