@@ -129,12 +129,11 @@
 #define SERVED_WAIT_MS	     50 /* a change is answered after so long even without all acks */
 #define LOADER_TIMEOUT_MS    60000
 #define SHUTDOWN_MS	     5000
-#define JOB_START_TIMEOUT_MS 15000 /* of a job whose spec does not say */
-#define PAIR_WINDOW_MS	     200   /* of a pair of RTP legs, unless the source says */
-#define PAIR_WINDOW_MIN_MS   10	   /* what a source may say ... */
-#define PAIR_WINDOW_MAX_MS   1000  /* ... at most */
-#define CUSHION_MAX_S	     30	   /* of a source that is held back */
-#define JOB_UNBORN_MAX	     10	   /* starts in a row of which no process came */
+#define PAIR_WINDOW_MS	     200  /* of a pair of RTP legs, unless the source says */
+#define PAIR_WINDOW_MIN_MS   10	  /* what a source may say ... */
+#define PAIR_WINDOW_MAX_MS   1000 /* ... at most */
+#define CUSHION_MAX_S	     30	  /* of a source that is held back */
+#define JOB_UNBORN_MAX	     10	  /* starts in a row of which no process came */
 #define JOB_SPEC_MAX	     (MESSAGE_BYTES_MAX - 4096) /* bytes of a job's spec */
 #define HARDWARE_PROBE_MS    5000 /* for a device and its encoder to prove that they work */
 #define JOB_FILES_MAX	     512  /* descriptors of a job, four for each output of segments */

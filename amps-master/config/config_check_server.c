@@ -7,9 +7,9 @@
 
 #include "amps-master/lineup/cidr.h"
 #include "amps-master/lineup/command_words.h"
-#include "amps-master/lineup/defaults.h"
 #include "amps-master/config/config_check.h"
 #include "amps-master/config/config_check_parts.h"
+#include "common/defaults.h"
 #include "common/limits.h"
 #include "common/log/log.h"
 #include "common/shm/tokens.h"

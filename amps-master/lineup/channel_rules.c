@@ -6,9 +6,9 @@
 #include <strings.h>
 #include "amps-master/util/json.h"
 #include "amps-master/lineup/command_spec.h"
-#include "amps-master/lineup/defaults.h"
 #include "amps-master/lineup/options_list.h"
 #include "amps-master/lineup/yt_dlp.h"
+#include "common/defaults.h"
 #include "common/text/text.h"
 
 /* What a variant may override beside its profile. */
@@ -384,44 +384,6 @@ json_t *channel_profile_options(const json_t *profile, bool audio_only)
 	return options_with(kept, failed, (const char *const[]){"vn"}, audio_only);
 }
 
-static bool key_is_sound(const char *key)
-{
-	static const char *const words[] = {"audio_bitrate",
-					    "ac",
-					    "ar",
-					    "af",
-					    "channel_layout",
-					    "an",
-					    "map",
-					    "ch_layout",
-					    "sample_fmt",
-					    "filter_complex",
-					    "lavfi",
-					    "loudness",
-					    "vol"};
-	const char *stream = strstr(key, ":a");
-
-	for (size_t i = 0; i < array_size(words); i++)
-		if (strcmp(words[i], key) == 0)
-			return true;
-	return options_list_key(key) & KEY_AUDIO ||
-	       (stream != NULL && (stream[2] == '\0' || stream[2] == ':'));
-}
-
-/* Does the option change the sound, so that it must be encoded? */
-static bool key_encodes_sound(const char *key)
-{
-	static const char *const words[] = {
-		"audio_bitrate",  "b:a",       "ac",	     "ar",	 "af", "filter:a",
-		"channel_layout", "ch_layout", "sample_fmt", "loudness", "vol"};
-
-	for (size_t i = 0; i < array_size(words); i++)
-		if (strncmp(words[i], key, strlen(words[i])) == 0 &&
-		    strchr(":", key[strlen(words[i])]) != NULL)
-			return true;
-	return false;
-}
-
 json_t *channel_sound_options(const json_t *profile)
 {
 	json_t *kept = json_object();
@@ -430,11 +392,12 @@ json_t *channel_sound_options(const json_t *profile)
 	bool failed = kept == NULL, encoded = false;
 
 	json_object_foreach ((json_t *)profile, key, value)
-		encoded = encoded || key_encodes_sound(key);
+		encoded = encoded || options_list_key(key) & KEY_ENCODES;
 	json_object_foreach ((json_t *)profile, key, value) {
-		bool copies = options_list_key(key) & KEY_CODEC && text_is(value, "copy");
+		unsigned flags = options_list_key(key);
+		bool copies = flags & KEY_CODEC && text_is(value, "copy");
 
-		if (!failed && key_is_sound(key) && !(copies && encoded))
+		if (!failed && flags & KEY_SOUND && !(copies && encoded))
 			failed = json_object_set(kept, key, value) < 0;
 	}
 	return options_with(kept, failed, (const char *const[]){"vn", "sn"}, 2);

@@ -3,12 +3,12 @@
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
-#include "amps-master/lineup/defaults.h"
 #include "amps-master/lineup/catalog_build.h"
 #include "amps-master/lineup/options_list.h"
 #include "amps-master/lineup/picture_guess.h"
 #include "amps-master/lineup/yt_dlp.h"
 #include "amps-master/util/json.h"
+#include "common/defaults.h"
 #include "common/shm/catalog.h"
 #include "common/hash.h"
 #include "common/limits.h"

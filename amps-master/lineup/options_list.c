@@ -29,66 +29,83 @@ json_t *options_list_value(const json_t *value)
 	}
 }
 
-/* Every key that is not simply an option of ffmpeg's under its own name. */
+/* The keys that mean more than an option of ffmpeg for the picture. */
 static const struct key {
 	const char *name;
 	unsigned flags;
-	const char *ffmpeg; /* its name there, NULL = the same */
 } keys[] = {
-	{"output_format", KEY_OWN, NULL},
-	{"ll_hls", KEY_OWN, NULL},
-	{"audio_only", KEY_OWN, NULL},
-	{"hwaccel", KEY_FORM, NULL},
-	{"format", KEY_FORM, NULL},
-	{"f", KEY_FORM, NULL},
-	{"movflags", KEY_FORM, NULL},
-	{"seg_duration", KEY_FORM, NULL},
-	{"window_size", KEY_FORM, NULL},
-	{"c", KEY_CODEC | KEY_VIDEO | KEY_AUDIO, NULL},
-	{"codec", KEY_CODEC | KEY_VIDEO | KEY_AUDIO, NULL},
-	{"vcodec", KEY_CODEC | KEY_VIDEO, NULL},
-	{"c:v", KEY_CODEC | KEY_VIDEO, NULL},
-	{"codec:v", KEY_CODEC | KEY_VIDEO, NULL},
-	{"acodec", KEY_CODEC | KEY_AUDIO, NULL},
-	{"c:a", KEY_CODEC | KEY_AUDIO, NULL},
-	{"codec:a", KEY_CODEC | KEY_AUDIO, NULL},
-	{"scodec", KEY_CODEC, NULL},
-	{"c:s", KEY_CODEC, NULL},
-	{"codec:s", KEY_CODEC, NULL},
-	{"dcodec", KEY_CODEC, NULL},
-	{"c:d", KEY_CODEC, NULL},
-	{"codec:d", KEY_CODEC, NULL},
-	/* names of ffmpeg-python's */
-	{"video_bitrate", 0, "b:v"},
-	{"audio_bitrate", 0, "b:a"},
+	{"output_format", KEY_OWN},
+	{"ll_hls", KEY_OWN},
+	{"audio_only", KEY_OWN},
+	{"hwaccel", KEY_FORM},
+	{"format", KEY_FORM},
+	{"f", KEY_FORM},
+	{"movflags", KEY_FORM},
+	{"seg_duration", KEY_FORM},
+	{"window_size", KEY_FORM},
+	{"c", KEY_CODEC | KEY_VIDEO | KEY_AUDIO | KEY_SOUND},
+	{"codec", KEY_CODEC | KEY_VIDEO | KEY_AUDIO | KEY_SOUND},
+	{"vcodec", KEY_CODEC | KEY_VIDEO},
+	{"c:v", KEY_CODEC | KEY_VIDEO},
+	{"codec:v", KEY_CODEC | KEY_VIDEO},
+	{"acodec", KEY_CODEC | KEY_AUDIO | KEY_SOUND},
+	{"c:a", KEY_CODEC | KEY_AUDIO | KEY_SOUND},
+	{"codec:a", KEY_CODEC | KEY_AUDIO | KEY_SOUND},
+	{"scodec", KEY_CODEC},
+	{"c:s", KEY_CODEC},
+	{"codec:s", KEY_CODEC},
+	{"dcodec", KEY_CODEC},
+	{"c:d", KEY_CODEC},
+	{"codec:d", KEY_CODEC},
+	{"an", KEY_SOUND},
+	{"map", KEY_SOUND},
+	{"filter_complex", KEY_SOUND},
+	{"lavfi", KEY_SOUND},
+	{"audio_bitrate", KEY_SOUND | KEY_ENCODES},
+	{"b:a", KEY_SOUND | KEY_ENCODES},
+	{"ac", KEY_SOUND | KEY_ENCODES},
+	{"ar", KEY_SOUND | KEY_ENCODES},
+	{"af", KEY_SOUND | KEY_ENCODES},
+	{"filter:a", KEY_SOUND | KEY_ENCODES},
+	{"channel_layout", KEY_SOUND | KEY_ENCODES},
+	{"ch_layout", KEY_SOUND | KEY_ENCODES},
+	{"sample_fmt", KEY_SOUND | KEY_ENCODES},
+	{"loudness", KEY_SOUND | KEY_ENCODES},
+	{"vol", KEY_SOUND | KEY_ENCODES},
 };
 
-static const struct key *find_key(const char *name)
+/* Is `name` the key, alone or with a stream specifier that applies it to fewer streams? */
+static bool specifies(const char *name, const char *key)
 {
-	for (size_t i = 0; i < array_size(keys); i++)
-		if (strcmp(keys[i].name, name) == 0)
-			return &keys[i];
-	return NULL;
+	size_t len = strlen(key);
+
+	return strncmp(key, name, len) == 0 && (name[len] == '\0' || name[len] == ':');
 }
 
 unsigned options_list_key(const char *name)
 {
-	const struct key *key = find_key(name);
+	const char *stream = strstr(name, ":a");
+	unsigned flags = strncmp(name, "hls_", 4) == 0 ? KEY_FORM : 0;
 
-	if (key != NULL)
-		return key->flags;
-	return strncmp(name, "hls_", 4) == 0 ? KEY_FORM : 0;
+	for (size_t i = 0; i < array_size(keys); i++) {
+		if (strcmp(keys[i].name, name) == 0)
+			flags |= keys[i].flags;
+		else if (specifies(name, keys[i].name))
+			flags |= keys[i].flags & KEY_ENCODES;
+	}
+	if (stream != NULL && (stream[2] == '\0' || stream[2] == ':'))
+		flags |= KEY_SOUND;
+	return flags;
 }
 
 static int append_option(json_t *list, const char *name, const json_t *value)
 {
-	const struct key *key = find_key(name);
 	json_t *text = json_is_null(value) ? json_null() : options_list_value(value);
 	json_t *pair;
 
 	if (text == NULL)
 		return 0;
-	pair = json_pack("[so]", key != NULL && key->ffmpeg != NULL ? key->ffmpeg : name, text);
+	pair = json_pack("[so]", name, text);
 	return pair == NULL || json_array_append_new(list, pair) < 0 ? -ENOMEM : 0;
 }
 

@@ -18,6 +18,7 @@
 #include <jansson.h>
 #include <sys/types.h>
 #include "common/base.h"
+#include "common/defaults.h"
 #include "common/limits.h"
 #include "common/msg/msg.h"
 #include "common/shm/form.h"
@@ -26,9 +27,6 @@
 #define JOB_EVENTS_MAX	64			/* orders not taken yet */
 #define JOB_RINGS_MAX	(2 * TUNER_OUTPUTS_MAX) /* a ring and its larger successor */
 #define JOB_NOTICES_MAX 32			/* distinct notices that a job sends */
-
-#define JOB_STALL_TIMEOUT_MS 2000
-#define JOB_RING_SECONDS     10
 
 enum job_event_kind {
 	JOB_EVENT_NONE,

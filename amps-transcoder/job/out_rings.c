@@ -12,7 +12,7 @@
 /* What a cushion holds may have to come at once, and must not lap the readers (ring_guard()). */
 static unsigned ring_seconds(const struct job *job)
 {
-	unsigned seconds = (unsigned)job_spec_int(job, "ring_seconds", JOB_RING_SECONDS);
+	unsigned seconds = (unsigned)job_spec_int(job, "ring_seconds", DEFAULT_RING_SECONDS);
 	unsigned cushion = (unsigned)(job_spec_int(job, "cushion_ms", 0) + 999) / 1000;
 
 	return cushion ? MAX(seconds, cushion + cushion / 4 + 2) : seconds;

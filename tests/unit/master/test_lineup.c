@@ -117,7 +117,7 @@ Test(lineup, profile_only_variants_share_the_tuner)
 	o = resolve(&f, 5, "sd", "5");
 	cr_assert_not(o->plain);
 	check_spec(o->spec, "{'options':[['vcodec','libx264'],['b:v','800k'],['acodec','aac'],"
-			    "['b:a','96k'],['map','0:v'],['map','0:a']]}");
+			    "['audio_bitrate','96k'],['map','0:v'],['map','0:a']]}");
 	resolve(&f, 5, "alt", "5/alt");
 	o = resolve(&f, 5, "HD+", "5/HD+");
 	cr_assert(o->plain);
@@ -341,9 +341,10 @@ Test(lineup, the_sound_alone_has_what_the_profile_says_of_sound)
 	build(&f, "{}");
 	check_spec(sound(&f, 1, "")->spec,
 		   "{'options':[['acodec','copy'],['vn',null],['sn',null]]}");
-	check_spec(sound(&f, 2, "")->spec,
-		   "{'options':[['acodec','aac'],['b:a','96k'],['map','0:v'],['map','0:a'],"
-		   "['vn',null],['sn',null]]}");
+	check_spec(
+		sound(&f, 2, "")->spec,
+		"{'options':[['acodec','aac'],['audio_bitrate','96k'],['map','0:v'],['map','0:a'],"
+		"['vn',null],['sn',null]]}");
 	/* a filter needs an encoder, whatever the profile's codec is */
 	check_spec(sound(&f, 3, "")->spec,
 		   "{'options':[['af','volume=2'],['metadata:s:a:0','language=deu'],"

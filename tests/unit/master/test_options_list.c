@@ -32,8 +32,8 @@ Test(options_list, the_keys_of_amps_are_left_out)
 		    "[[\"g\",\"50\"]]");
 }
 
-Test(options_list, the_older_names_of_bitrates)
+Test(options_list, second_names_are_kept_for_the_job)
 {
 	expect_list("{\"video_bitrate\":\"800k\",\"audio_bitrate\":128000}",
-		    "[[\"b:v\",\"800k\"],[\"b:a\",\"128000\"]]");
+		    "[[\"video_bitrate\",\"800k\"],[\"audio_bitrate\",\"128000\"]]");
 }

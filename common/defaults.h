@@ -1,5 +1,6 @@
-/* defaults.h - defaults of settings that both the check of a configuration and the line-up need:
- * the one fills them in, the other reads settings that an older version stored without them. */
+/* defaults.h - defaults of settings that several parts need: the check of a configuration fills
+ * them in, the line-up reads settings that an older version stored without them, and a job assumes
+ * them if its spec does not say. */
 #ifndef AMPS_DEFAULTS_H
 #define AMPS_DEFAULTS_H
 
@@ -13,6 +14,9 @@
 #define DEFAULT_PART_MS		250
 #define DEFAULT_PLAYLIST_S	60
 #define DEFAULT_DASH_WINDOW_S	60
+
+#define JOB_START_TIMEOUT_MS (1000 * DEFAULT_START_TIMEOUT_S)
+#define JOB_STALL_TIMEOUT_MS (1000 * DEFAULT_STALL_TIMEOUT_S)
 
 /* One of them as JSON. */
 #define DEFAULT_TEXT_(number) #number
