@@ -574,7 +574,7 @@ void api_import(struct api *a, uint64_t ticket, int file)
 	call_enter(a, c, API_NO_WORKER);
 	c->ticket = ticket;
 	c->file = TAKE_FD(fd);
-	/* whoever may open the control socket may change everything */
+	/* a client that may open the control socket may change everything */
 	c->rights = API_COMMANDS;
 	c->m = (struct msg_api_call){
 		.operation = API_STREAM_ADD, .bytes = (uint64_t)n, .match = ""};

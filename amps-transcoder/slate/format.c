@@ -9,7 +9,7 @@
 #define SIZE_MIN      16
 #define SIZE_MAX_SIDE 8192
 #define CHANNELS_MAX  8
-/* of a sound that brought nothing that tells */
+/* of a sound whose source does not say */
 #define USUAL_SAMPLE_RATE 48000
 #define USUAL_CHANNELS	  2
 

@@ -32,8 +32,8 @@ struct body_source {
 	void (*free)(void *state);
 	/* What follows the complete text; the maker takes it.  NULL = nothing follows. */
 	struct body_follow *(*follow)(void *state);
-	/* When what the complete text shows last differed by time alone, 0 = never; NULL = nobody
-	 * asks. */
+	/* When what the complete text shows last differed by time alone, 0 = never; NULL if it is
+	 * not needed. */
 	int64_t (*changed_us)(void *state);
 };
 

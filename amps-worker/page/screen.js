@@ -183,5 +183,5 @@ document.addEventListener("keydown", (event) => {
 	keys[event.key.toLowerCase()]?.click();
 });
 window.addEventListener("pagehide", () => shown && end());
-/* for tests, and for whoever wants to know: seconds between the picture and what has come */
+/* for tests and for debugging: seconds between the picture and what has come */
 window.behind = () => player.behind;

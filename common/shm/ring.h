@@ -83,8 +83,8 @@ must_check int ring_oldest_rap(const struct ring *r, uint64_t from_pos, struct r
 
 /* In a ring of boxes (form_has_boxes()): the first position at or behind `pos` where a reader may
  * leave the stream, between two fragments or behind an init segment.  `from` <= pos is one.  0, or
- * -EAGAIN (the box that tells is not published yet) or -EBADMSG (there are no boxes).  The caller
- * checks ring_intact(from). */
+ * -EAGAIN (the box that decides it is not published yet) or -EBADMSG (there are no boxes).  The
+ * caller checks ring_intact(from). */
 must_check int ring_piece_end(const struct ring *r, uint64_t from, uint64_t pos, uint64_t *ret_end);
 
 /* Number of random access points ever written. */
