@@ -536,21 +536,9 @@ static int open_guide(struct master *m)
 	return r < 0 ? complain(m, "the guide", r) : 0;
 }
 
-static void env_geoip(void *owner, struct published *p)
-{
-	worker_pool_publish_snapshot(((struct master *)owner)->pool, SNAPSHOT_GEOIP, p);
-}
-
-static void env_warn(void *owner, const char *message)
-{
-	event_of_warning(((struct master *)owner)->chantab, message);
-}
-
 static int open_geoip(struct master *m)
 {
-	const struct geoip_env geoip = {
-		.helpers = m->helpers, .owner = m, .publish = env_geoip, .warn = env_warn};
-	int r = geoip_import_new(&geoip, &m->geoip);
+	int r = geoip_import_new(m->helpers, m->pool, m->chantab, &m->geoip);
 
 	return r < 0 ? complain(m, "the countries of addresses", r) : 0;
 }

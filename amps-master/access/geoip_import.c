@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "amps-master/api/events.h"
 #include "common/limits.h"
 #include "common/log/log.h"
 #include "common/programs.h"
@@ -14,7 +15,9 @@
 #include "common/shm/shm.h"
 
 struct geoip_import {
-	struct geoip_env env;
+	struct helpers *helpers; /* borrowed, as the next two are */
+	struct worker_pool *pool;
+	struct chantab_header *chantab;
 	char *path;	     /* NULL = none; owned */
 	uint64_t generation; /* published last */
 	struct helper *helper;
@@ -26,14 +29,14 @@ static void fail(const struct geoip_import *g, const char *reason)
 	log_error("the countries of addresses cannot be read (%s), %s path=%s", reason,
 		  g->generation > 0 ? "keeping those that were read last" : "going on without them",
 		  g->path);
-	g->env.warn(g->env.owner, "the countries of addresses (region.geoip) cannot be read");
+	event_of_warning(g->chantab, "the countries of addresses (region.geoip) cannot be read");
 }
 
 static void publish(struct geoip_import *g, struct published *p)
 {
 	assert(p->generation == g->generation + 1);
 	g->generation = p->generation;
-	g->env.publish(g->env.owner, p);
+	worker_pool_publish_snapshot(g->pool, SNAPSHOT_GEOIP, p);
 }
 
 /* Without a file there are no countries. */
@@ -119,7 +122,7 @@ static int start_helper(struct geoip_import *g)
 	if (r < 0)
 		return r;
 	spec.input_bytes = strlen(text);
-	return helper_start(g->env.helpers, &spec, on_read, g, &g->helper);
+	return helper_start(g->helpers, &spec, on_read, g, &g->helper);
 }
 
 static void read_file(struct geoip_import *g)
@@ -157,13 +160,17 @@ bool geoip_import_idle(const struct geoip_import *g)
 	return !g->helper;
 }
 
-int geoip_import_new(const struct geoip_env *env, struct geoip_import **ret)
+int geoip_import_new(struct helpers *helpers, struct worker_pool *pool,
+		     struct chantab_header *chantab, struct geoip_import **ret)
 {
 	struct geoip_import *g = calloc(1, sizeof(*g));
 
+	assert(helpers && pool && chantab);
 	if (!g)
 		return -ENOMEM;
-	g->env = *env;
+	g->helpers = helpers;
+	g->pool = pool;
+	g->chantab = chantab;
 	*ret = g;
 	return 0;
 }

@@ -8,21 +8,17 @@
 #ifndef AMPS_GEOIP_IMPORT_H
 #define AMPS_GEOIP_IMPORT_H
 
+#include "amps-master/children/worker_pool.h"
 #include "amps-master/store/publication.h"
 #include "amps-master/system/helper.h"
+#include "common/shm/chantab.h"
 
 struct geoip_import;
 
-struct geoip_env {
-	struct helpers *helpers;
-	void *owner;
-	/* A snapshot to publish; takes it out of *p. */
-	void (*publish)(void *owner, struct published *p);
-	void (*warn)(void *owner, const char *message); /* to those who watch the server */
-};
-
-/* 0 or -ENOMEM. */
-must_check int geoip_import_new(const struct geoip_env *env, struct geoip_import **ret);
+/* Publishes to the workers of `pool`; a failure is also an event in `chantab`.  All three are
+ * borrowed.  0 or -ENOMEM. */
+must_check int geoip_import_new(struct helpers *helpers, struct worker_pool *pool,
+				struct chantab_header *chantab, struct geoip_import **ret);
 struct geoip_import *geoip_import_free(struct geoip_import *g); /* returns NULL; accepts NULL */
 
 /* A publication is applied: if it has settings, they name the file, which is read again. */
