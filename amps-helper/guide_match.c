@@ -222,6 +222,7 @@ static int link_add(struct links *l, uint64_t hash, uint32_t channel)
 			return -ENOMEM;
 		l->at = grown;
 	}
+	assert(l->count < l->cap);
 	l->at[l->count++] = (struct link){hash, channel};
 	return 0;
 }
@@ -324,6 +325,7 @@ static bool match_names(const struct guide_match *m, struct target *t, enum salt
 	}
 	if (found == GUIDE_NONE)
 		return false;
+	assert(found < m->channel_count);
 	t->public.how = several ? GUIDE_AMBIGUOUS : GUIDE_BY_NAME;
 	if (several)
 		return true;

@@ -30,6 +30,7 @@ int guide_spool_add(struct guide_spool *s, const struct spooled *p, const char *
 			return -ENOMEM;
 		s->list = grown;
 	}
+	assert(s->count < s->cap);
 	s->list[s->count] = *p;
 	s->list[s->count++].at = s->written + s->pending.len;
 	buf_add(&s->pending, bytes, p->bytes);
@@ -78,6 +79,7 @@ int guide_spool_finish(struct guide_spool *s, int64_t from_s)
 		if (p->end_s > from_s)
 			s->list[kept++] = *p;
 	}
+	assert(kept <= n && n <= s->count);
 	s->count = kept;
 	return flush(s);
 }
@@ -104,7 +106,10 @@ const struct spooled *guide_spool_of(const struct guide_spool *s, uint32_t chann
 
 int guide_spool_read(const struct guide_spool *s, const struct spooled *p, char *dst)
 {
-	ssize_t n = pread(s->fd, dst, p->bytes, (off_t)p->at);
+	ssize_t n;
+
+	assert(p->at + p->bytes <= s->written);
+	n = pread(s->fd, dst, p->bytes, (off_t)p->at);
 
 	return n == p->bytes ? 0 : n < 0 ? -errno : -EIO;
 }

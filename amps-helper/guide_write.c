@@ -137,6 +137,7 @@ static int write_packed(struct writer *w, struct guide_channel *ch)
 	uLong crc = crc32(0, NULL, 0);
 	int r = deflateReset(&w->z) == Z_OK ? 0 : -ENOMEM;
 
+	assert(ch->xml_at + ch->xml_bytes <= w->written);
 	ch->packed_at = position(w);
 	for (uint64_t at = 0; r == 0 && at < ch->xml_bytes;) {
 		size_t n = (size_t)MIN(ch->xml_bytes - at, sizeof(w->elements));

@@ -124,6 +124,7 @@ int unpack_add(struct unpack *u, const char *bytes, size_t n, char *reason, size
 	size_t m = u->kind == UNPACK_UNKNOWN ? MIN(n, sizeof(u->first) - u->first_bytes) : 0;
 	int r;
 
+	assert(u->first_bytes <= sizeof(u->first) && m <= n);
 	u->came += n;
 	memcpy(u->first + u->first_bytes, bytes, m);
 	u->first_bytes += m;

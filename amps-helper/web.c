@@ -1,5 +1,6 @@
 #include "amps-helper/web.h"
 
+#include <assert.h>
 #include <curl/curl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -74,6 +75,8 @@ static size_t take_body(char *bytes, size_t one, size_t n, void *arg)
 {
 	struct fetch *f = arg;
 
+	/* after a failure no more is given */
+	assert(f->error >= 0);
 	if (!succeeded(f))
 		return 0;
 	f->taken += n;

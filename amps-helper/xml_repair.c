@@ -22,6 +22,7 @@ static void end_reference(struct xml_repair *x, bool closed, struct buf *out)
 	static const char *const names[] = {"amp", "lt", "gt", "quot", "apos"};
 	bool good = false;
 
+	assert(x->state == REPAIR_REFERENCE && x->held_bytes < sizeof(x->held));
 	x->held[x->held_bytes] = '\0';
 	for (size_t i = 0; closed && i < array_size(names); i++)
 		good |= strcmp(x->held, names[i]) == 0;

@@ -1,5 +1,6 @@
 #include "amps-transcoder/command/program.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <signal.h>
@@ -96,6 +97,8 @@ static int place_fds(int out, int errors, int report)
 {
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
+	/* a descriptor among those that are replaced would be lost */
+	assert(out > REPORT_FD && errors > REPORT_FD && report > REPORT_FD);
 	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 ||
 	    dup2(errors, STDERR_FILENO) < 0 || dup3(report, REPORT_FD, O_CLOEXEC) < 0)
 		return -errno;

@@ -125,6 +125,8 @@ static AVFrame *picture_frame(const AVCodecContext *ctx, const char *text)
 
 	if (!frame)
 		return NULL;
+	/* the planes below are of this format */
+	assert(ctx->pix_fmt == AV_PIX_FMT_YUV420P && ctx->width > 0 && ctx->height > 0);
 	frame->format = ctx->pix_fmt;
 	frame->width = ctx->width;
 	frame->height = ctx->height;
