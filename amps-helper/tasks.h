@@ -1,4 +1,4 @@
-/* tasks.h - the tasks of amps-helper, one file each.
+/* tasks.h - the tasks of amps-helper, one file or folder each.
  *
  * A task runs inside the sandbox, in a process of its own.  `task` is its description, a JSON
  * object; the result goes to stdout.  0, or -Exxx and the reason: one line

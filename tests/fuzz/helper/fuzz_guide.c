@@ -3,8 +3,8 @@
 #include <assert.h>
 #include <sys/mman.h>
 
-#include "amps-helper/guide_document.h"
-#include "amps-helper/guide_write.h"
+#include "amps-helper/guide/document.h"
+#include "amps-helper/guide/write.h"
 #include "common/shm/guide.h"
 
 #define NOW_S 1700000000

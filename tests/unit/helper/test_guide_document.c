@@ -3,9 +3,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
-#include "amps-helper/guide_document.h"
-#include "amps-helper/guide_time.h"
-#include "amps-helper/xml_repair.h"
+#include "amps-helper/guide/document.h"
+#include "amps-helper/guide/time.h"
+#include "amps-helper/guide/xml_repair.h"
 #include "common/text/buf.h"
 #include "unit.h"
 

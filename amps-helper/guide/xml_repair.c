@@ -1,4 +1,4 @@
-#include "amps-helper/xml_repair.h"
+#include "amps-helper/guide/xml_repair.h"
 
 #include <assert.h>
 #include <ctype.h>

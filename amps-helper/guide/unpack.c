@@ -1,4 +1,4 @@
-#include "amps-helper/unpack.h"
+#include "amps-helper/guide/unpack.h"
 
 #include <assert.h>
 #include <stdio.h>

@@ -1,9 +1,9 @@
-/* guide_write.h - writes what an import has kept as a file of guide_layout.h. */
+/* write.h - writes what an import has kept as a file of guide_layout.h. */
 #ifndef AMPS_GUIDE_WRITE_H
 #define AMPS_GUIDE_WRITE_H
 
-#include "amps-helper/guide_match.h"
-#include "amps-helper/guide_spool.h"
+#include "amps-helper/guide/match.h"
+#include "amps-helper/guide/spool.h"
 
 /* `match` is resolved, `spool` finished.  `report` gets the members "programmes" and "matches" and
  * is written, too.  Reads from and writes to `fd`, an empty file.  0 or -Exxx. */

@@ -1,4 +1,4 @@
-/* guide_elements.h - the elements of a programme in XMLTV's DTD: which are kept, with which
+/* elements.h - the elements of a programme in XMLTV's DTD: which are kept, with which
  * attributes, and in which order they are written. */
 #ifndef AMPS_GUIDE_ELEMENTS_H
 #define AMPS_GUIDE_ELEMENTS_H

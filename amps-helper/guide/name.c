@@ -1,4 +1,4 @@
-#include "amps-helper/guide_name.h"
+#include "amps-helper/guide/name.h"
 
 #include <ctype.h>
 #include <stdio.h>

@@ -1,9 +1,9 @@
-#include "amps-helper/guide_match.h"
+#include "amps-helper/guide/match.h"
 
 #include <assert.h>
 #include <string.h>
 
-#include "amps-helper/guide_name.h"
+#include "amps-helper/guide/name.h"
 #include "common/hash.h"
 #include "common/limits.h"
 #include "common/search.h"

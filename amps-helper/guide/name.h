@@ -1,4 +1,4 @@
-/* guide_name.h - names of channels, compared as people read them: without case, spaces and
+/* name.h - names of channels, compared as people read them: without case, spaces and
  * punctuation; loosely, also without words for the quality of the picture and for the country at
  * the begin or end ("DE: ZDF HD" is "zdf").  Pure. */
 #ifndef AMPS_GUIDE_NAME_H

@@ -1,4 +1,4 @@
-#include "amps-helper/guide_spool.h"
+#include "amps-helper/guide/spool.h"
 
 #include <assert.h>
 #include <string.h>

@@ -1,10 +1,10 @@
-/* guide_document.h - a guide as it comes: packed or plain (unpack.h), then XMLTV (guide_parse.h).
+/* document.h - a guide as it comes: packed or plain (unpack.h), then XMLTV (parse.h).
  */
 #ifndef AMPS_GUIDE_DOCUMENT_H
 #define AMPS_GUIDE_DOCUMENT_H
 
-#include "amps-helper/guide_parse.h"
-#include "amps-helper/unpack.h"
+#include "amps-helper/guide/parse.h"
+#include "amps-helper/guide/unpack.h"
 
 struct guide_document {
 	struct unpack unpack;

@@ -6,8 +6,8 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "amps-helper/guide_document.h"
-#include "amps-helper/guide_write.h"
+#include "amps-helper/guide/document.h"
+#include "amps-helper/guide/write.h"
 #include "amps-helper/tasks.h"
 #include "amps-helper/web.h"
 #include "common/clock.h"

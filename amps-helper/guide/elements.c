@@ -1,4 +1,4 @@
-#include "amps-helper/guide_elements.h"
+#include "amps-helper/guide/elements.h"
 
 #include <assert.h>
 #include <string.h>

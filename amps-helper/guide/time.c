@@ -1,4 +1,4 @@
-#include "amps-helper/guide_time.h"
+#include "amps-helper/guide/time.h"
 
 #include <ctype.h>
 #include <string.h>

@@ -1,8 +1,8 @@
-/* guide_match.h - which channel of a guide belongs to which of the line-up.
+/* match.h - which channel of a guide belongs to which of the line-up.
  *
  * A target is a guide id of the line-up with the names of its channels.  It matches the channel of
  * the guide with the same id, else the only one with the same name, else the only one with the same
- * name read loosely (guide_name.h).  What would match several matches nothing. */
+ * name read loosely (name.h).  What would match several matches nothing. */
 #ifndef AMPS_GUIDE_MATCH_H
 #define AMPS_GUIDE_MATCH_H
 

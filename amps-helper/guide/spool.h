@@ -1,4 +1,4 @@
-/* guide_spool.h - the programmes that an import keeps, until they are sorted: their elements in a
+/* spool.h - the programmes that an import keeps, until they are sorted: their elements in a
  * file in memory, the rest in a table. */
 #ifndef AMPS_GUIDE_SPOOL_H
 #define AMPS_GUIDE_SPOOL_H

@@ -1,4 +1,4 @@
-/* guide_time.h - times of XMLTV: "20260131180000 +0100", shorter forms, and some names of zones. */
+/* time.h - times of XMLTV: "20260131180000 +0100", shorter forms, and some names of zones. */
 #ifndef AMPS_GUIDE_TIME_H
 #define AMPS_GUIDE_TIME_H
 

@@ -1,13 +1,13 @@
-#include "amps-helper/guide_parse.h"
+#include "amps-helper/guide/parse.h"
 
 #include <assert.h>
 #include <expat.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "amps-helper/guide_elements.h"
-#include "amps-helper/guide_time.h"
-#include "amps-helper/xml_repair.h"
+#include "amps-helper/guide/elements.h"
+#include "amps-helper/guide/time.h"
+#include "amps-helper/guide/xml_repair.h"
 #include "common/limits.h"
 #include "common/text/utf8.h"
 #include "common/text/xml.h"

@@ -1,4 +1,4 @@
-/* guide_parse.h - reads XMLTV as it comes, in constant memory, and keeps the programmes of channels
+/* parse.h - reads XMLTV as it comes, in constant memory, and keeps the programmes of channels
  * that may match.
  *
  * What is not XMLTV's, or is not in its DTD, is left out; the programmes may be in any order.  The
@@ -6,8 +6,8 @@
 #ifndef AMPS_GUIDE_PARSE_H
 #define AMPS_GUIDE_PARSE_H
 
-#include "amps-helper/guide_match.h"
-#include "amps-helper/guide_spool.h"
+#include "amps-helper/guide/match.h"
+#include "amps-helper/guide/spool.h"
 
 struct guide_parse;
 

@@ -1,4 +1,4 @@
-#include "amps-helper/guide_document.h"
+#include "amps-helper/guide/document.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "amps-helper/guide_write.h"
+#include "amps-helper/guide/write.h"
 
 #include <assert.h>
 #include <stdio.h>
