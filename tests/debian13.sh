@@ -52,13 +52,14 @@ make_chroot() {
 	touch "$root/ready"
 }
 
-# The files of the work tree that git knows or does not ignore.
+# The files of the work tree that git knows or does not ignore; all are new, also to what was built of
+# another tree.
 copy_tree() {
 	mkdir -p "$root/amps"
 	find "$root/amps" -mindepth 1 -maxdepth 1 ! -name build -exec rm -rf {} +
 	git ls-files -z --cached --others --exclude-standard |
 		while IFS= read -r -d '' file; do [ -e "$file" ] && printf '%s\0' "$file"; done |
-		tar -c --null -T - | tar -x -C "$root/amps" || give_up "the work tree cannot be copied"
+		tar -c --null -T - | tar -x -m -C "$root/amps" || give_up "the work tree cannot be copied"
 }
 
 outside() {
