@@ -22,8 +22,9 @@ static void put_pcr(uint8_t *p, int64_t pcr_90k)
 	p[11] = 0;
 }
 
-static void mark_packet(uint8_t *p, unsigned pid, uint8_t cc)
+void ts_rap_mark(uint8_t *p, unsigned pid, unsigned cc)
 {
+	assert(pid < NO_PID);
 	memset(p, 0xff, TS_PACKET);
 	p[0] = 0x47;
 	p[1] = (uint8_t)(pid >> 8 & 0x1f);
@@ -45,7 +46,7 @@ void ts_rap_pack(const struct ts_rap *from, struct ring_rap *ret)
 
 		if (c->pid >= NO_PID)
 			continue;
-		mark_packet(at, c->pid, c->cc > 15 ? 15 : c->cc);
+		ts_rap_mark(at, c->pid, c->cc > 15 ? 15 : c->cc);
 		/* the first PCR of a new time base must be in a marked packet; it is one tick
 		 * earlier than the stream's, which may be in its next packet */
 		if (c->pid == from->pcr_pid && from->pcr_90k != TIME_NONE)

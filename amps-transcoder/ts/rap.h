@@ -29,6 +29,10 @@ struct ts_rap {
 	uint8_t psi[TS_RAP_PSI_PACKETS * TS_PACKET];
 };
 
+/* A packet without payload and with discontinuity_indicator: the next payload on this PID has the
+ * counter behind `cc`. */
+void ts_rap_mark(uint8_t *packet, unsigned pid, unsigned cc);
+
 /* The mark is an adaptation-only packet with discontinuity_indicator for each PID (ISO 13818-1,
  * 2.4.3.5; its counter is the one before the next payload's; a PID not seen yet will begin at 0;
  * that of the PCR's PID has the first PCR).  The intro is the PSI packets. */

@@ -359,7 +359,7 @@ static void rewrite_cc(struct ts_rewrite *w, const struct ts_parse *p, uint8_t *
 
 	assert(w->active);
 	if (w->seen[pid] != w->round) {
-		/* the counter of a new PID begins at 0, as ring_intro() announces */
+		/* the counter of a new PID begins at 0, as marks announce (rap.h, sink.c) */
 		unsigned last = p->cc[pid] > 15 ? 15 : p->cc[pid];
 		unsigned want = ts_has_payload(packet) ? last + 1 : last;
 

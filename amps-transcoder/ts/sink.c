@@ -14,6 +14,7 @@
 
 #define HELD_MAX	(32u << 10) /* bytes held back while a picture or a time is undecided */
 #define SOUND_MAX	(64u << 10) /* bytes of one PES */
+#define MARKS_MAX	TS_RAP_PIDS /* put into the bytes that are read at once */
 #define RAP_WAIT_TENTHS 8	    /* of start_timeout, at which viewers give up */
 #define GAP_MIN_90K	(TS_HZ / 25)
 #define GAP_MAX_90K	TS_HZ
@@ -40,6 +41,10 @@ struct ts_sink {
 	uint64_t rap_wait_us;
 	uint64_t measured_us; /* when sounds were decoded for a jump; 0 = never */
 	unsigned take_overs;  /* rings for viewers of another job that it was given */
+	bool follows;	      /* viewers come from another job's ring ... */
+	/* ... and know the counters of these PIDs from the first access point */
+	struct ts_pid_cc announced[TS_RAP_PIDS];
+	unsigned announced_count;
 	/* of a source that is repeated: where the round began in bytes_in, and the last one */
 	uint64_t round_at, round_bytes;
 	int64_t round_90k;
@@ -116,8 +121,8 @@ static uint8_t *ring_space(struct ts_sink *s, size_t *ret_cap)
 {
 	size_t held = s->parsed + s->waiting + s->rest;
 
-	assert(ts_sink_attached(s) && held < space_bytes(&s->out.ring));
-	*ret_cap = space_bytes(&s->out.ring) - held;
+	assert(ts_sink_attached(s) && held + MARKS_MAX * TS_PACKET < space_bytes(&s->out.ring));
+	*ret_cap = space_bytes(&s->out.ring) - held - MARKS_MAX * TS_PACKET;
 	return reserve(&s->out.ring) + held;
 }
 
@@ -187,6 +192,7 @@ int ts_sink_attach(struct ts_sink *s, const struct job_event *event)
 	if (clock_90k != TIME_NONE)
 		ts_rewrite_clock_after(&s->rewrite, first ? clock_90k : clock_90k + gap_90k);
 	s->rewrite.version_add = (uint8_t)(event->generation % TS_VERSIONS);
+	s->follows = true;
 	return 0;
 }
 
@@ -195,10 +201,42 @@ static void add_rap(struct ts_sink *s, const struct ts_rap *rap)
 	struct ring_rap slot;
 
 	s->rap_us = clock_mono_us();
-	if (!s->out.ring.running)
+	if (!s->out.ring.running) {
 		ring_writer_first_pcr(&s->out.ring.writer, s->parse.pcr_90k);
+		s->announced_count = rap->pid_count;
+		memcpy(s->announced, rap->pids, sizeof(s->announced));
+	}
 	ts_rap_pack(rap, &slot);
 	out_rings_add_rap(&s->out, &slot);
+}
+
+/* Is it the first packet of a PID in this ring that viewers of another ring may know, with a
+ * counter that it does not follow? */
+static bool is_new_pid(const struct ts_sink *s, const uint8_t *packet)
+{
+	unsigned pid = ts_pid(packet);
+
+	if (!s->follows || !s->out.ring.running || s->parse.cc[pid] <= 15 || pid == TS_PID_NONE ||
+	    packet[1] & 0x80)
+		return false;
+	for (unsigned i = 0; i < s->announced_count; i++)
+		if (s->announced[i].pid == pid)
+			return false;
+	return true;
+}
+
+/* Puts a mark in front of this packet; `behind` bytes from there on are moved.  False if there is
+ * no room. */
+static bool put_mark(const struct ts_sink *s, uint8_t *packet, size_t behind)
+{
+	unsigned pid = ts_pid(packet), cc = packet[3] & 0x0f;
+
+	if (s->parsed + behind + TS_PACKET > space_bytes(&s->out.ring))
+		return false;
+	cc -= ts_has_payload(packet);
+	memmove(packet + TS_PACKET, packet, behind);
+	ts_rap_mark(packet, pid, cc);
+	return true;
 }
 
 /* How many bytes may be committed: all, unless a larger ring waits and an access point may be a few
@@ -230,6 +268,8 @@ static void take_packets(struct ts_sink *s, size_t end, bool more)
 			s->parsed += TS_PACKET;
 			continue;
 		}
+		if (is_new_pid(s, packet) && put_mark(s, packet, end - s->parsed + s->rest))
+			end += TS_PACKET;
 		if (more && at_hand < HELD_MAX / TS_PACKET &&
 		    ts_rewrite_waits(&s->rewrite, &s->parse, packet, at_hand))
 			break;

@@ -65,7 +65,7 @@ void ts_judge_done(struct ts_judge *j)
 void ts_judge_restart(struct ts_judge *j)
 {
 	j->found.first_dts = j->found.dts = NONE;
-	j->video_pid = j->pmt_pid = j->pcr_pid = j->pmt_version = -1;
+	j->video_pid = j->pmt_pid = j->pcr_pid = j->pmt_version = j->lone_pid = -1;
 	j->track_count = j->carried = 0;
 	j->pat.open = j->pmt.open = j->in_mark = j->in_cut = false;
 	j->synced = j->starting = true;
@@ -140,6 +140,10 @@ static void judge_mark(struct ts_judge *j, struct ts_judge_track *t, const struc
 {
 	bool mark = v->flags & 0x80, cut = mark && !v->payload;
 
+	if (!cut && (int)v->pid == j->lone_pid)
+		j->expect = EXPECT_ANYTHING;
+	j->lone_pid =
+		cut && v->pid && !j->in_cut && j->expect == EXPECT_ANYTHING ? (int)v->pid : -1;
 	j->found.cuts += cut && !j->in_cut;
 	j->in_cut = cut;
 	if (!mark)

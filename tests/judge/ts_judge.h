@@ -3,7 +3,8 @@
  * Feed it the bytes in order, then read `found`.  It checks packets (sync, continuity), time (DTS
  * and PCR must increase), tables (PAT and PMT with their checksums) and starts: a stream, and what
  * follows a mark, must begin with PAT, PMT and then a random access point of the video.  A mark is
- * a packet without payload whose discontinuity_indicator is set.  Continuity is checked for all
+ * a packet without payload whose discontinuity_indicator is set; one alone, right in front of a
+ * packet of its own PID, announces only that PID's counter.  Continuity is checked for all
  * PIDs, everything else for the first programme of the PAT. */
 #ifndef TESTS_TS_JUDGE_H
 #define TESTS_TS_JUDGE_H
@@ -87,6 +88,7 @@ struct ts_judge {
 	unsigned track_count, track_cap;
 	struct ts_judge_section pat, pmt;
 	int pmt_pid, pcr_pid, pmt_version;
+	int lone_pid; /* the last packet was a mark on this PID, behind media; -1 */
 	uint8_t carry[TS_JUDGE_PACKET];
 	unsigned carried;
 	bool synced, starting, in_mark, in_cut;

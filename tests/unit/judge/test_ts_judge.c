@@ -484,6 +484,39 @@ Test(ts_judge, expects_an_entry_behind_a_mark)
 	expect_one(&s, bad_cuts);
 }
 
+Test(ts_judge, a_mark_in_front_of_its_own_pid_is_no_entry)
+{
+	struct stream s;
+	struct ts_findings f;
+
+	good_stream(&s);
+	s.counters[AUDIO_PID] += 5;
+	put(&s, AUDIO_PID, false, MARK, 0, NULL, 0);
+	put(&s, AUDIO_PID, false, 0, 0, s.bytes, PACKET - 4);
+	put_pictures(&s, 3, 12 * SECOND);
+	f = judge(&s);
+	cr_expect_str_eq(f.first_error, "");
+	cr_expect_eq(f.cc_skips, 1);
+
+	/* it excuses no other PID */
+	good_stream(&s);
+	s.counters[VIDEO_PID] += 3;
+	put(&s, AUDIO_PID, false, MARK, 0, NULL, 0);
+	put(&s, AUDIO_PID, false, 0, 0, s.bytes, PACKET - 4);
+	put_pictures(&s, 3, 12 * SECOND);
+	expect_one(&s, cc_errors);
+
+	/* with another packet between them, or another mark, it is one */
+	good_stream(&s);
+	put(&s, AUDIO_PID, false, MARK, 0, NULL, 0);
+	put_picture(&s, true, 12 * SECOND);
+	expect_one(&s, bad_cuts);
+	good_stream(&s);
+	put_marks(&s);
+	put(&s, AUDIO_PID, false, 0, 0, s.bytes, PACKET - 4);
+	expect_one(&s, bad_cuts);
+}
+
 Test(ts_judge, a_mark_excuses_one_jump_only)
 {
 	struct stream s;

@@ -550,7 +550,8 @@ struct job_pipe {
 };
 
 /* Starts the job; the pipe has the first bytes of short_file(). */
-static void pipe_start(struct job_pipe *p, const char *options, size_t bytes)
+static void pipe_start_behind(struct job_pipe *p, const char *options, size_t bytes,
+			      int64_t continue_90k)
 {
 	uint8_t first[4096];
 	int in = open(short_file(), O_RDONLY);
@@ -563,7 +564,12 @@ static void pipe_start(struct job_pipe *p, const char *options, size_t bytes)
 	cr_assert_eq(write(p->out, first, bytes), (ssize_t)bytes);
 	close(in);
 	master_start(&fm);
-	job_start(&fm, &job, source_spec(p->path, options), TIME_NONE, 1 << 20);
+	job_start(&fm, &job, source_spec(p->path, options), continue_90k, 1 << 20);
+}
+
+static void pipe_start(struct job_pipe *p, const char *options, size_t bytes)
+{
+	pipe_start_behind(p, options, bytes, TIME_NONE);
 }
 
 static void pipe_stop(struct job_pipe *p)
@@ -675,6 +681,43 @@ Test(ingest, sound_that_jumps_does_not_overlap_the_last_one)
 		watch_for(&w, 20);
 	cr_assert_eq(w.marks, 1);
 	cr_assert_eq(w.largest_pts_step, 10 * 1920, "%lld", (long long)w.largest_pts_step);
+	pipe_stop(&p);
+}
+
+/* A viewer may know the PID from another job's ring, with any counter. */
+Test(ingest, a_pid_that_comes_later_is_marked_for_viewers_of_an_older_job)
+{
+	static uint8_t bytes[400 * TS_PACKET];
+	struct ts_build b = {.bytes = bytes, .cap = sizeof(bytes)};
+	size_t later;
+	struct watch w;
+	struct job_pipe p;
+
+	build_pat(&b);
+	build_pmt(&b, PID_VIDEO, 0x1b, 0, 0);
+	build_pictures(&b, 90000000, 50);
+	later = b.len;
+	b.cc[0x180] = 9;
+	build_pmt(&b, 0x180, 0x1b, 0, 1);
+	build_packet(&b, 0x180, false);
+	build_packet(&b, 0x180, false);
+	build_pictures(&b, 90000000 + 50 * 3600, 50);
+	pipe_start_behind(&p, "", 0, 90000);
+	write_to_pipe(p.out, &b, 0, later);
+	cr_assert(job_await(&job, &job.running, 10000), "%s", job.text);
+	watch_init(&w);
+	while (w.pos < later)
+		watch_for(&w, 20);
+	cr_assert_eq(w.marks, 1, "of the clock: %lu", w.marks);
+	/* the counter of the older job's last packet on it */
+	w.parse.cc[0x180] = 4;
+	write_to_pipe(p.out, &b, later, b.len);
+	while (w.pos < b.len)
+		watch_for(&w, 20);
+	cr_assert_eq(w.parse.cc_errors, 0);
+	cr_assert_eq(w.marks, 2);
+	cr_assert_eq(w.parse.cc[0x180], 1, "two packets, from 0");
+	cr_assert_not(w.back);
 	pipe_stop(&p);
 }
 
