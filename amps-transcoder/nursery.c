@@ -13,7 +13,8 @@
 #define IDLE_MAX      2	  /* a cold start of HLS needs two jobs at once */
 #define FORK_RETRY_MS 100 /* after a fork that failed */
 
-/* A fork takes milliseconds of a processor, which the job that was just started needs more. */
+/* A fork takes milliseconds of a processor, which the job that was just started needs more; unless
+ * none is left for the next one. */
 #define REFILL_MS 50
 
 struct nursery {
@@ -153,7 +154,7 @@ static enum step nursery_step(struct nursery *n, int *ret_child_end)
 	if (r < 0)
 		return STEP_END;
 	step = on_message(n, &m, ret_child_end);
-	n->quiet_ms = REFILL_MS;
+	n->quiet_ms = n->idle_count > 0 ? REFILL_MS : 0;
 	msg_done(&m);
 	return step;
 }

@@ -8,7 +8,7 @@
 #define SAME_90K      (HZ / 50) /* cuts of variants differ by less */
 #define GOP_MIN_90K   (SEGMENT_GOP_MIN_MS * 90ll)
 #define NEAR_90K      (10 * HZ)		 /* tracks further apart are not on the same timeline */
-#define OVER_90K      (2 * HZ / 5)	 /* what rounding leaves of a second, with a margin */
+#define OVER_90K      (49 * HZ / 100)	 /* what rounding leaves of a second */
 #define NUMBERS_BEGIN 1735689600000000ll /* 2025-01-01 */
 #define PART_US	      100000		 /* parts are longer than that on average */
 

@@ -355,7 +355,7 @@ Test(segment_track, a_long_group_is_cut_without_an_access_point)
 	play(&s, 3000, 8000);
 	take(&s);
 	e = newest(&s);
-	cr_expect_eq(e.duration_90k, 122400, "it rounds to the target duration");
+	cr_expect_eq(e.duration_90k, 133200, "it rounds to the target duration");
 	cr_assert_eq(segment_read(&s.index, e.number, &e), 0);
 	cr_expect_not(e.flags & SEGMENT_INDEPENDENT);
 	scene_close(&s);
