@@ -9,6 +9,7 @@
 #include "amps-master/guide/guide.h"
 #include "amps-master/guide/guide_files.h"
 #include "common/hash.h"
+#include "common/shm/guide.h"
 #include "common/shm/shm.h"
 #include "unit.h"
 
