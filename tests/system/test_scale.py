@@ -25,8 +25,8 @@ def many(count):
 @pytest.mark.slow
 def test_twenty_thousand_idle_channels_fit_32_mb(server):
     s = server(many(0), workers=2)
-    wait_for(lambda: any("(idle)" in line for _, line in s.processes().values()), 10,
-             "the nursery and its idle child")
+    wait_for(lambda: sum("(idle)" in line for _, line in s.processes().values()) == 2, 10,
+             "the nursery and its idle children")
     before = pss_bytes(s.processes())
     s.write_config(many(20000))
     s.amps("reload")
