@@ -193,7 +193,7 @@ class Channel:
         holes = sum(live.holes for live in self.lives)
         yield from (f"{name}: {seen[name]} {seen['error']}" for name in DEFECTS
                     if seen[name] > (holes if name == "cc" else 0))
-        # a clock that stands still is the source's
+        # equal clock references come from the source, whose clock one fault stops
         back = tape.backwards + [x for x in tape.pcr_backwards if x[2] < x[1]]
         if back:
             yield f"time goes back: {back[:3]}"
