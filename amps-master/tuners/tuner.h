@@ -48,9 +48,9 @@ struct job {
 	struct tuner *tuner;
 	enum job_role role;
 	enum job_seat seat;
-	unsigned source;  /* which one of the tuner's it reads, if it does */
-	uint64_t address; /* of that source */
-	bool live;	  /* that source, as a job that tries it has reported */
+	unsigned source;     /* which one of the tuner's it reads, if it does */
+	uint64_t address;    /* of that source */
+	bool live, pictures; /* that source, as a job that tries it has reported */
 	enum job_state state;
 	struct peer *peer;
 	int child_fd; /* the job's end, until the nursery has received it */
@@ -86,7 +86,7 @@ struct source_health {
 	unsigned rate_permil;	/* of real time, at that moment */
 	uint64_t shows_us;	/* it showed nothing: no return to it before that */
 	uint32_t shows_wait_ms; /* how long that was */
-	bool shows_part;	/* a stream of it was gone, which counts without `watch`, too */
+	bool shows_part;	/* its picture or sound was missing: counts without `watch`, too */
 	bool finite;		/* it was a film when it was lost: never tried beside another one */
 };
 
@@ -124,7 +124,8 @@ struct tuner {
 	bool failing;	      /* NEWS_FAILED was told and NEWS_RECOVERED was not */
 	bool shown;	      /* has had a random access point since its first viewer came */
 	bool seat_shown[SEAT_COUNT_]; /* what the job there fills has been shown */
-	bool live;
+	bool live,
+		pictures; /* its source, as the job has reported; these last longer than the job */
 	/* What its watch job has found, and its source's job, of streams that are gone; the one
 	 * that counts. */
 	enum content_fault looks, gone, content;
@@ -297,6 +298,8 @@ uint64_t tuner_shows_us(const struct tuner *t, unsigned at);
 void tuner_content(struct tuner *t, enum job_seat seat, enum content_fault fault);
 /* The job in this seat ends: what it has found is not known of what follows. */
 void tuner_forget_content(struct tuner *t, enum job_seat seat);
+/* The source at this place has come back with sound only. */
+void tuner_note_part(struct tuner *t, unsigned at);
 /* Another source takes the place of this one: if it showed nothing, that is noted. */
 void tuner_leaves_content(struct tuner *t);
 /* Leaves a source that shows nothing if there is a better one. */

@@ -142,6 +142,20 @@ static uint32_t shows_wait_ms(const struct source_health *h, uint64_t showed_us)
 	return MIN(2 * h->shows_wait_ms, CONTENT_RETRY_MAX_MS);
 }
 
+/* There is no return to it before that time. */
+static void note_shows(struct source_health *h, uint64_t showed_us)
+{
+	h->shows_wait_ms = shows_wait_ms(h, showed_us);
+	h->shows_us = clock_mono_us() + h->shows_wait_ms * 1000ull;
+}
+
+void tuner_note_part(struct tuner *t, unsigned at)
+{
+	assert(at < t->def->source_count);
+	note_shows(&t->health[at], 0);
+	t->health[at].shows_part = true;
+}
+
 void tuner_leaves_content(struct tuner *t)
 {
 	struct source_health *h = &t->health[t->source_at];
@@ -150,8 +164,7 @@ void tuner_leaves_content(struct tuner *t)
 
 	if (t->content == CONTENT_GOOD || tuner_on_slate(t))
 		return;
-	h->shows_wait_ms = shows_wait_ms(h, ran ? t->content_us - j->running_us : 0);
-	h->shows_us = clock_mono_us() + h->shows_wait_ms * 1000ull;
+	note_shows(h, ran ? t->content_us - j->running_us : 0);
 	h->shows_part = t->gone != CONTENT_GOOD;
 	h->finite = !t->live;
 }

@@ -411,6 +411,7 @@ static int on_source(struct job *j, const struct msg *m)
 	if (r < 0 || source.kind >= SOURCE_KIND_COUNT_)
 		return -EBADMSG;
 	j->tuner->live = source.live;
+	j->tuner->pictures = source.pictures;
 	if (source.kind == SOURCE_RAW && j->role == JOB_INGEST)
 		j->tuner->health[j->tuner->source_at].raw = true;
 	return 0;

@@ -297,6 +297,7 @@ static void promote(struct job *j)
 	tuner_set_source(t, j->source);
 	t->source_hash = tuner_source(t)->hash;
 	t->live = j->live;
+	t->pictures = j->pictures;
 	if (t->jobs[SEAT_WATCH])
 		job_stop(t->jobs[SEAT_WATCH]);
 	try_later(t, clock_mono_us());
@@ -374,6 +375,14 @@ static int on_running(struct job *j, const struct msg *m)
 	return job_on_running(j, m);
 }
 
+/* It has come back with less than what plays. */
+static bool lacks_pictures(const struct job *j)
+{
+	const struct tuner *t = j->tuner;
+
+	return t->pictures && !j->pictures && !tuner_on_slate(t) && t->content == CONTENT_GOOD;
+}
+
 static int on_source(struct job *j, const struct msg *m)
 {
 	struct msg_job_source source;
@@ -382,6 +391,14 @@ static int on_source(struct job *j, const struct msg *m)
 	    source.kind >= SOURCE_KIND_COUNT_)
 		return -EBADMSG;
 	j->live = source.live;
+	j->pictures = source.pictures;
+	if (lacks_pictures(j)) {
+		log_info("source %u has sound only, staying with source %u channel=%s",
+			 j->source + 1, j->tuner->source_at + 1, j->tuner->key);
+		tuner_note_part(j->tuner, j->source);
+		give_up(j->tuner, j);
+		return 0;
+	}
 	if (source.kind != SOURCE_RAW)
 		return 0;
 	/* it needs a job in both roles; beside a slate its end is awaited for the reason */

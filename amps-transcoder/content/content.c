@@ -8,9 +8,9 @@
 
 int content_init(struct content *c)
 {
-	*c = (struct content){.frame = av_frame_alloc()};
+	*c = (struct content){.frame = av_frame_alloc(), .kept = av_packet_alloc()};
 	content_judge_init(&c->judge);
-	return c->frame ? 0 : AVERROR(ENOMEM);
+	return c->frame && c->kept ? 0 : AVERROR(ENOMEM);
 }
 
 void content_restart(struct content *c)
@@ -19,6 +19,8 @@ void content_restart(struct content *c)
 	avcodec_free_context(&c->sound);
 	luma_done(&c->same);
 	luma_done(&c->alike);
+	if (c->kept)
+		av_packet_unref(c->kept);
 	content_judge_init(&c->judge);
 	c->broken = false;
 }
@@ -28,6 +30,7 @@ void content_done(struct content *c)
 	content_restart(c);
 	luma_done(&c->shown);
 	av_frame_free(&c->frame);
+	av_packet_free(&c->kept);
 }
 
 /* NULL: it cannot be decoded. */
@@ -99,17 +102,51 @@ static bool compare(struct luma *before, const struct luma *shown, enum content_
 	return false;
 }
 
-static void take_key(struct content *c, const AVCodecParameters *parameters, const AVPacket *packet,
-		     int64_t time_90k)
+/* Without memory to keep it, later ones are compared with none. */
+static void keep_key(struct content *c, const AVPacket *packet, int64_t time_90k)
+{
+	luma_done(&c->same);
+	luma_done(&c->alike);
+	av_packet_unref(c->kept);
+	(void)!av_packet_ref(c->kept, packet);
+	c->kept_90k = time_90k;
+	content_judge_kept(&c->judge, time_90k);
+}
+
+static void look_at_kept(struct content *c, const AVCodecParameters *parameters)
+{
+	if (c->kept->size > 0 && decode_key(c, parameters, c->kept)) {
+		(void)!compare(&c->same, &c->shown, CONTENT_SAME);
+		(void)!compare(&c->alike, &c->shown, CONTENT_ALIKE);
+		content_judge_kept_key(&c->judge, c->kept_90k, luma_is_dark(&c->shown));
+	}
+	av_packet_unref(c->kept);
+}
+
+static void look_at(struct content *c, const AVCodecParameters *parameters, const AVPacket *packet,
+		    int64_t time_90k)
 {
 	bool same, alike;
 
-	if (c->broken || !content_judge_wants(&c->judge, time_90k) ||
-	    !decode_key(c, parameters, packet))
+	look_at_kept(c, parameters);
+	if (!decode_key(c, parameters, packet))
 		return;
 	same = compare(&c->same, &c->shown, CONTENT_SAME);
 	alike = compare(&c->alike, &c->shown, CONTENT_ALIKE);
 	content_judge_key(&c->judge, time_90k, same, alike, luma_is_dark(&c->shown));
+}
+
+static void take_key(struct content *c, const AVCodecParameters *parameters, const AVPacket *packet,
+		     int64_t time_90k)
+{
+	enum content_look look = content_judge_look(&c->judge, time_90k);
+
+	if (c->broken || look == CONTENT_PASS)
+		return;
+	if (look == CONTENT_KEEP)
+		keep_key(c, packet, time_90k);
+	else
+		look_at(c, parameters, packet, time_90k);
 }
 
 static void take_picture(struct content *c, const AVCodecParameters *parameters,

@@ -12,7 +12,9 @@ struct content {
 	struct content_judge judge;
 	AVCodecContext *picture, *sound; /* NULL = not opened */
 	AVFrame *frame;
-	/* the last key frame; the first of those that were the same, and of those alike */
+	AVPacket *kept; /* the last key frame, if it was not decoded; else empty */
+	int64_t kept_90k;
+	/* the last key frame that was; the first of those that were the same, and of those alike */
 	struct luma shown, same, alike;
 	bool sound_fresh; /* the decoder of sound begins: its first frame says nothing */
 	bool broken;	  /* pictures cannot be decoded: they are not judged */

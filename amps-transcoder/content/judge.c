@@ -62,10 +62,45 @@ void content_judge_picture(struct content_judge *j, int64_t time_90k, uint64_t b
 	assert(j->little <= j->pictures);
 }
 
-bool content_judge_wants(const struct content_judge *j, int64_t time_90k)
+/* Most pictures since the last look had no news. */
+static bool is_still(const struct content_judge *j)
 {
-	return j->looked_90k == TIME_NONE || time_90k >= j->looked_90k + CONTENT_LOOK_90K ||
-	       time_90k < j->looked_90k - BACK_90K;
+	return j->looked_90k != TIME_NONE && j->little * 2 >= j->pictures;
+}
+
+static bool is_audible(const struct content_judge *j, int64_t time_90k)
+{
+	return j->sound_90k != TIME_NONE && time_90k - j->sound_90k < CONTENT_HZ &&
+	       j->quiet_90k == TIME_NONE;
+}
+
+enum content_look content_judge_look(const struct content_judge *j, int64_t time_90k)
+{
+	if (j->looked_90k == TIME_NONE || time_90k < j->looked_90k - BACK_90K)
+		return CONTENT_DECODE;
+	if (time_90k < j->looked_90k + CONTENT_LOOK_90K)
+		return CONTENT_PASS;
+	return is_still(j) || !is_audible(j, time_90k) ? CONTENT_DECODE : CONTENT_KEEP;
+}
+
+static void note_look(struct content_judge *j, int64_t time_90k)
+{
+	j->looked_90k = time_90k;
+	j->pictures = j->little = 0;
+}
+
+void content_judge_kept(struct content_judge *j, int64_t time_90k)
+{
+	advance(j, time_90k);
+	j->same_90k = j->alike_90k = time_90k;
+	j->dark_90k = TIME_NONE;
+	note_look(j, time_90k);
+}
+
+void content_judge_kept_key(struct content_judge *j, int64_t time_90k, bool dark)
+{
+	if (dark && j->dark_90k == TIME_NONE)
+		j->dark_90k = time_90k;
 }
 
 void content_judge_key(struct content_judge *j, int64_t time_90k, bool same, bool alike, bool dark)
@@ -74,7 +109,7 @@ void content_judge_key(struct content_judge *j, int64_t time_90k, bool same, boo
 	bool still;
 
 	advance(j, time_90k);
-	still = j->looked_90k != TIME_NONE && j->little * 2 >= j->pictures;
+	still = is_still(j);
 	if (!still || !same || j->same_90k == TIME_NONE)
 		j->same_90k = time_90k;
 	if (!still || !alike || j->alike_90k == TIME_NONE)
@@ -83,8 +118,7 @@ void content_judge_key(struct content_judge *j, int64_t time_90k, bool same, boo
 		j->dark_90k = TIME_NONE;
 	else if (j->dark_90k == TIME_NONE)
 		j->dark_90k = time_90k;
-	j->looked_90k = time_90k;
-	j->pictures = j->little = 0;
+	note_look(j, time_90k);
 }
 
 static void begin_second(struct content_judge *j, int64_t time_90k)

@@ -1,5 +1,6 @@
 /* judge.h - does a channel show something?  Judged from the sizes of its pictures and of its frames
- * of sound, and from single key frames and frames of sound that were decoded.
+ * of sound; only where these say that it may not, from single key frames and frames of sound that
+ * are decoded.
  *
  *	black	the pictures are black, and there is no sound, or they do not change
  *	frozen	the pictures do not change; with an encoder that is restless, only without sound
@@ -16,7 +17,7 @@
 
 #define CONTENT_HZ	  90000
 #define CONTENT_FAULT_90K (7 * CONTENT_HZ)     /* a fault is one after so long */
-#define CONTENT_LOOK_90K  (3 * CONTENT_HZ / 2) /* a key frame is decoded so often at most */
+#define CONTENT_LOOK_90K  (3 * CONTENT_HZ / 2) /* a key frame is looked at so often at most */
 
 /* How a key frame differs from an earlier one. */
 enum content_likeness { CONTENT_SAME, CONTENT_ALIKE, CONTENT_OTHER };
@@ -26,7 +27,7 @@ must_check enum content_likeness content_likeness(double mean, double block);
 
 struct content_judge {
 	int64_t now_90k;    /* the newest time; TIME_NONE = nothing has come */
-	int64_t looked_90k; /* of the last key frame that was decoded; TIME_NONE */
+	int64_t looked_90k; /* of the last key frame that was not passed over; TIME_NONE */
 	/* since when that holds, TIME_NONE: it does not */
 	int64_t same_90k, alike_90k, dark_90k, quiet_90k;
 	int64_t sound_90k;	   /* of the last frame of sound; TIME_NONE */
@@ -45,8 +46,17 @@ void content_judge_init(struct content_judge *j);
 void content_judge_picture(struct content_judge *j, int64_t time_90k, uint64_t bytes,
 			   uint64_t macroblocks, bool coarse);
 
-/* Is a key frame of this time to be decoded? */
-must_check bool content_judge_wants(const struct content_judge *j, int64_t time_90k);
+/* What to do with a key frame of this time. */
+enum content_look {
+	CONTENT_PASS,  /* it is too close to the last one */
+	CONTENT_KEEP,  /* the pictures and the sound before it have news: it need not be decoded
+			  unless the next one is, which may show that a fault began here */
+	CONTENT_DECODE /* first the one that was kept */
+};
+must_check enum content_look content_judge_look(const struct content_judge *j, int64_t time_90k);
+void content_judge_kept(struct content_judge *j, int64_t time_90k);
+/* The one that was kept is decoded now: with it begins what later ones are compared with. */
+void content_judge_kept_key(struct content_judge *j, int64_t time_90k, bool dark);
 /* A decoded key frame.  `same`: as the first of those that were the same; `alike`: like the first
  * of those that were alike; the caller keeps both.  `dark`: it is black. */
 void content_judge_key(struct content_judge *j, int64_t time_90k, bool same, bool alike, bool dark);

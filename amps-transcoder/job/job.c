@@ -316,10 +316,11 @@ void job_report_ring_small(struct job *job, uint32_t output, uint64_t wanted_byt
 	SEND(job, job_ring_small, .output = output, .wanted_bytes = wanted_bytes);
 }
 
-void job_report_source(struct job *job, enum source_kind kind, bool live, const char *streams)
+void job_report_source(struct job *job, enum source_kind kind, bool live, bool pictures,
+		       const char *streams)
 {
 	log_debug("the source is open live=%d streams=%s", live, streams);
-	SEND(job, job_source, .kind = (uint8_t)kind, .live = live, .streams = streams);
+	SEND(job, job_source, .kind = (uint8_t)kind, .live = live, .pictures = pictures);
 }
 
 static void job_report_stalled(struct job *job)

@@ -128,7 +128,9 @@ void job_report_mapped(struct job *job, uint32_t output,
 		       uint64_t generation); /* before any write */
 void job_report_running(struct job *job, uint32_t output, uint64_t generation);
 void job_report_ring_small(struct job *job, uint32_t output, uint64_t wanted_bytes);
-void job_report_source(struct job *job, enum source_kind kind, bool live, const char *streams);
+/* `streams`, for the log: "0:video:h264,1:audio:aac", the source's own order, as `map` counts. */
+void job_report_source(struct job *job, enum source_kind kind, bool live, bool pictures,
+		       const char *streams);
 /* A stream or an option is not served as asked, and the job goes on without it: the master puts the
  * sentence into the log and into last_error.  The same text is sent once. */
 void job_report_notice(struct job *job, const char *format, ...) printf_like(2, 3);

@@ -99,7 +99,7 @@ static int run_lavfi(struct both *b)
 	r = lavfi_open(&l, b->in.source.url, lavfi_base(b));
 	if (r < 0)
 		return job_end_failed_av(job, 502, "the lavfi source", r);
-	job_report_source(job, SOURCE_RAW, true, "");
+	job_report_source(job, SOURCE_RAW, true, true, "");
 	outputs_set_source(&b->outputs, l.streams);
 	r = lavfi_loop(b, &l);
 	b->outputs.source = NULL;
@@ -118,7 +118,7 @@ static enum intake_step opened(void *owner, AVFormatContext *demuxer, int *ret_c
 
 	(void)demuxer;
 	(void)ret_code;
-	job_report_source(b->in.job, SOURCE_RAW, b->in.source.live, "");
+	job_report_source(b->in.job, SOURCE_RAW, b->in.source.live, true, "");
 	/* the streams are known: from here on the stall timeout applies */
 	intake_got_data(&b->in, 0);
 	return INTAKE_ON;

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "amps-transcoder/ts/clock_watch.h"
 #include "common/clock.h"
 
 #define AGAIN_MS 10 /* before a read is retried that returned EAGAIN */
@@ -14,6 +15,7 @@ struct demux {
 	unsigned stream_count;
 	int64_t begin_90k; /* of this round, for -t; TIME_NONE */
 	int64_t clock_90k; /* of the packet taken last; TIME_NONE */
+	struct clock_watch times;
 };
 
 /* Checks that the reopened source has the same streams, and discards the same ones. */
@@ -96,6 +98,8 @@ static enum intake_step on_read_end(struct demux *d, int r, int *ret_code)
 /* 0, AVERROR_EOF (-t is reached) or a libav error. */
 static int take_packet(struct demux *d, AVPacket *packet)
 {
+	/* a source without times gets those of its role */
+	bool timed = packet->dts != AV_NOPTS_VALUE || packet->pts != AV_NOPTS_VALUE;
 	int64_t time_90k;
 
 	source_note_media(&d->in->source);
@@ -104,6 +108,8 @@ static int take_packet(struct demux *d, AVPacket *packet)
 	assert(packet->size >= 0);
 	intake_got_data(d->in, (size_t)packet->size);
 	d->clock_90k = time_90k;
+	if (timed && time_90k != TIME_NONE)
+		clock_watch_time(&d->times, time_90k, clock_mono_us());
 	if (d->begin_90k == TIME_NONE)
 		d->begin_90k = time_90k;
 	if (source_note_time(&d->in->source, d->begin_90k, time_90k))
@@ -137,8 +143,8 @@ static int pump(struct demux *d)
 			r = take_packet(d, packet);
 			av_packet_unref(packet);
 		}
-		if (r < 0)
-			step = on_read_end(d, r, &code);
+		step = r < 0 ? on_read_end(d, r, &code)
+			     : intake_clock_stands(d->in, clock_watch_frozen_us(&d->times), &code);
 	}
 	av_packet_free(&packet);
 	return code;
@@ -169,7 +175,8 @@ int demux_run(struct intake *in, const struct demux_user *user, void *owner)
 			  .user = user,
 			  .owner = owner,
 			  .begin_90k = TIME_NONE,
-			  .clock_90k = TIME_NONE};
+			  .clock_90k = TIME_NONE,
+			  .times = CLOCK_WATCH_INIT};
 	int code, r = source_demuxer_open(&in->source, &d.demuxer);
 
 	if (r < 0)

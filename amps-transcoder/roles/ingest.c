@@ -85,13 +85,16 @@ static bool shows_nothing(const struct ingest *g)
 static void on_programme(void *owner, const struct ts_parse *p)
 {
 	struct ingest *g = owner;
+	bool pictures = false;
 	char streams[1024];
 
 	if (g->reported)
 		return;
+	for (unsigned i = 0; i < p->stream_count; i++)
+		pictures = pictures || p->streams[i].kind == TS_KIND_VIDEO;
 	g->reported = true;
 	ts_parse_streams_text(p, streams, sizeof(streams));
-	job_report_source(g->in.job, SOURCE_TS, g->in.source.live, streams);
+	job_report_source(g->in.job, SOURCE_TS, g->in.source.live, pictures, streams);
 }
 
 static enum pace_kind pace_of(const struct source *s)
@@ -123,13 +126,6 @@ static void gather(struct ingest *g, uint64_t asked_us)
 		job_wait(g->in.job, GATHER_MS);
 }
 
-/* Its clock stands, and all that came before that has been shown. */
-static bool clock_is_frozen(const struct ingest *g)
-{
-	return g->in.data_us && ts_sink_frozen_us(g->sink) > g->in.stall_timeout_us &&
-	       intake_holds_until_us(&g->in) <= clock_mono_us();
-}
-
 /* One read into the ring. */
 static enum intake_step ts_step(struct ingest *g, int *ret_code)
 {
@@ -151,12 +147,8 @@ static enum intake_step ts_step(struct ingest *g, int *ret_code)
 		gather(g, asked_us);
 	}
 	intake_waited(&g->in, asked_us);
-	if (clock_is_frozen(g)) {
-		n = job_end_failed(g->in.job, 504,
-				   "the clock (PCR) of the source %s does not advance",
-				   g->in.source.shown);
-		return intake_end((int)n, ret_code);
-	}
+	if (intake_clock_stands(&g->in, ts_sink_frozen_us(g->sink), ret_code) == INTAKE_END)
+		return INTAKE_END;
 	if (shows_nothing(g)) {
 		n = job_end_failed(g->in.job, 504,
 				   "the source %s showed nothing that can be played in time",

@@ -131,6 +131,17 @@ void intake_waited(struct intake *in, uint64_t asked_us)
 	rate_watch_waited(&in->rate, clock_mono_us() - asked_us);
 }
 
+enum intake_step intake_clock_stands(struct intake *in, uint64_t stands_us, int *ret_code)
+{
+	if (!in->data_us || stands_us <= in->stall_timeout_us ||
+	    intake_holds_until_us(in) > clock_mono_us())
+		return INTAKE_ON;
+	return intake_end(job_end_failed(in->job, 504,
+					 "the clock of the source %s does not advance",
+					 in->source.shown),
+			  ret_code);
+}
+
 int intake_failed(struct intake *in, int error)
 {
 	const char *shown = in->source.shown;

@@ -83,6 +83,10 @@ must_check bool intake_pair_counts(const struct intake *in, uint64_t counts[RING
 /* Since asked_us the job has waited for the source. */
 void intake_waited(struct intake *in, uint64_t asked_us);
 
+/* The source's times have not advanced for so long.  Ends the job if that is too long, and all that
+ * came before has been shown. */
+enum intake_step intake_clock_stands(struct intake *in, uint64_t stands_us, int *ret_code);
+
 /* The end: what a failed or finished read means for the job.  `error` is ours or libav's.  Returns
  * the exit code. */
 int intake_failed(struct intake *in, int error);

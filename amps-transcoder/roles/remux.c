@@ -81,6 +81,13 @@ static bool is_wanted(const AVStream *st)
 	       type == AVMEDIA_TYPE_SUBTITLE;
 }
 
+static bool has_pictures(AVFormatContext *ic)
+{
+	int best = av_find_best_stream(ic, AVMEDIA_TYPE_VIDEO, -1, -1, NULL, 0);
+
+	return best >= 0 && is_wanted(ic->streams[best]);
+}
+
 /* Adds a stream to the muxer if it can be carried.  0 or a libav error. */
 static int carry_stream(struct remux *m, AVStream *from)
 {
@@ -271,7 +278,8 @@ static enum intake_step opened(void *owner, AVFormatContext *demuxer, int *ret_c
 	char streams[1024];
 
 	streams_text(demuxer, streams, sizeof(streams));
-	job_report_source(in->job, unfit ? SOURCE_RAW : SOURCE_REMUX, in->source.live, streams);
+	job_report_source(in->job, unfit ? SOURCE_RAW : SOURCE_REMUX, in->source.live,
+			  has_pictures(demuxer), streams);
 	if (unfit)
 		return intake_end(
 			job_end_failed(in->job, 502, "a transport stream cannot carry %s", unfit),

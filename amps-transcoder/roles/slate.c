@@ -235,7 +235,7 @@ static int run(struct slate *s)
 		return job_end_shutdown(s->job);
 	if (r < 0)
 		return job_end_failed_av(s->job, 502, "the slate cannot be made", r);
-	job_report_source(s->job, SOURCE_REMUX, true, "slate");
+	job_report_source(s->job, SOURCE_REMUX, true, true, "slate");
 	s->start_us = clock_mono_us();
 	while (take_orders(s)) {
 		r = step(s);

@@ -5,6 +5,11 @@
 
 #define WINDOW_US 2000000
 #define JUMP_90K  (10 * 90000) /* another timeline */
+/* Who makes equal times grow (a muxer, for each packet by one) advances slower than this in ten
+ * seconds; streams that stand are less than a second apart. */
+#define MOVED_90K (90000 / 10)
+#define BACK_90K  90000
+#define PAUSE_US  500000 /* what comes behind a longer one may be older than what came before it */
 
 static void measure(struct clock_watch *w, int64_t step_90k, uint64_t now_us)
 {
@@ -20,18 +25,27 @@ static void measure(struct clock_watch *w, int64_t step_90k, uint64_t now_us)
 	w->longest_90k = w->largest_us = 0;
 }
 
-void clock_watch_pcr(struct clock_watch *w, int64_t pcr_90k, uint64_t now_us)
+static bool moved(const struct clock_watch *w, int64_t time_90k)
 {
-	int64_t step_90k = pcr_90k - w->last_90k;
+	return time_90k >= w->moved_90k + MOVED_90K || time_90k < w->moved_90k - BACK_90K;
+}
+
+void clock_watch_time(struct clock_watch *w, int64_t time_90k, uint64_t now_us)
+{
+	int64_t step_90k = time_90k - w->last_90k;
 	bool first = w->last_90k == TIME_NONE;
 
-	assert(pcr_90k != TIME_NONE && now_us >= w->last_us);
+	assert(time_90k != TIME_NONE && now_us >= w->last_us);
 	if (first)
 		w->window_us = now_us;
 	else if (step_90k > 0 && step_90k < JUMP_90K)
 		measure(w, step_90k, now_us);
-	if (first || step_90k != 0)
-		w->moved_us = now_us;
-	w->last_90k = pcr_90k;
+	if (first || moved(w, time_90k)) {
+		w->moved_90k = time_90k;
+		w->stands_us = 0;
+	} else {
+		w->stands_us += MIN(now_us - w->last_us, PAUSE_US);
+	}
+	w->last_90k = time_90k;
 	w->last_us = now_us;
 }

@@ -241,7 +241,7 @@ void cushion_put(struct cushion *c, size_t n, uint64_t now_us)
 		const uint8_t *packet = c->stage + at;
 
 		if (ts_parse_packet(&c->parse, packet, 0, &rap) & TS_SAW_PCR)
-			clock_watch_pcr(&c->watch, c->parse.pcr_90k, now_us);
+			clock_watch_time(&c->watch, c->parse.pcr_90k, now_us);
 		note_clock(c, now_us);
 		append(c, packet);
 	}

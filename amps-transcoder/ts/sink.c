@@ -277,7 +277,7 @@ static void take_packets(struct ts_sink *s, size_t end, bool more)
 		saw = ts_parse_packet(&s->parse, packet, s->out.pos + s->parsed, &rap);
 		s->parsed += TS_PACKET;
 		if (saw & TS_SAW_PCR)
-			clock_watch_pcr(&s->clock, s->parse.pcr_90k, s->now_us);
+			clock_watch_time(&s->clock, s->parse.pcr_90k, s->now_us);
 		if (saw & TS_SAW_PMT && s->on_programme)
 			s->on_programme(s->owner, &s->parse);
 		if (!(saw & TS_SAW_RAP))

@@ -297,7 +297,7 @@ enum source_kind { SOURCE_TS, SOURCE_REMUX, SOURCE_RAW, SOURCE_KIND_COUNT_ };
 #define MSG_JOB_SOURCE_FIELDS(F)                                                                   \
 	F(u8, kind) /* enum source_kind; RAW: TS cannot carry it, one job has both roles */        \
 	F(u8, live)                                                                                \
-	F(str, streams) /* "0:video:h264,1:audio:aac": the source's own order, for `map` */
+	F(u8, pictures) /* it has some */
 #define MSG_OUTPUT_FAILED_FIELDS(F)                                                                \
 	F(u32, output)                                                                             \
 	F(u64, generation) /* of the ring it filled: its slot may be another output's by now */    \

@@ -135,6 +135,39 @@ def test_a_live_playlist_that_stands_still_is_left_after_three_target_durations(
             assert "sent nothing that can be played for 6000 ms" in s.log()
 
 
+def standing_flv(seconds):
+    """The film as FLV, with one time for all tags from that second on."""
+    flv = bytearray(open(media.make("long.flv", "-i", media.long_film(), "-c", "copy",
+                                    "-bsf:a", "aac_adtstoasc", "-f", "flv"), "rb").read())
+    at = 9 + 4      # behind the header; a tag's size precedes its time, that of the one before follows
+    while at < len(flv):
+        size, ms = (int.from_bytes(flv[at + n:at + n + 3], "big") for n in (1, 4))
+        if ms > seconds * 1000:
+            flv[at + 4:at + 8] = (seconds * 1000).to_bytes(4, "big")[1:] + b"\0"
+        at += 11 + size + 4
+    return bytes(flv)
+
+
+@pytest.mark.timing
+@pytest.mark.waits
+def test_a_source_that_is_no_transport_stream_is_left_when_its_times_stand(server):
+    flv = standing_flv(3)
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: video/x-flv\r\nConnection: close\r\n\r\n"
+    with Trouble(lambda peer: peer.send(head).play(flv, 60, LONG)) as first, \
+            Trouble(backup()) as second:
+        s = server(line_up(channel(1, first.url("/live.flv"), sources=[second.url()]),
+                           streaming={"stall_timeout": STALL}))
+        with Watch(s) as w:
+            ids = w.open("/stream/1.ts", 1)
+            w.wait_playing(ids)
+            wait_for(lambda: second.times, 15, "the second source to be opened")
+            # a second of the film comes in advance
+            assert 2 + STALL - .2 < second.times[0] - first.times[0] < 2 + STALL + 2
+            w.wait(ids, lambda v: v["marks"] == 1, 5, "viewers to go on with a mark")
+            assert s.tuner("1")["restarts_silent"] == 1
+            assert "does not advance" in s.log()
+
+
 def without_picture(film, begin):
     """From that byte on, of the picture's packets only the clock is left."""
     out, last = [], None

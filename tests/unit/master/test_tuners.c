@@ -372,9 +372,7 @@ static void fake_run(struct scene *s, struct fake_job *j)
 
 	fake_hello(s, j);
 	cr_assert(j->has_ring);
-	cr_assert_eq(msg_send_job_source(j->fd, &(struct msg_job_source){.live = 1, .streams = ""},
-					 NULL),
-		     0);
+	cr_assert_eq(msg_send_job_source(j->fd, &(struct msg_job_source){.live = 1}, NULL), 0);
 	ring_writer_append(&j->w, packet, sizeof(packet));
 	ring_writer_add_rap(&j->w, &rap);
 	ring_writer_frontier(&j->w, 900000);
@@ -800,7 +798,7 @@ Test(tuners, after_idle_the_first_source_starts_once)
 /* Only a profile could play what it has found. */
 static void fake_raw(struct scene *s, struct fake_job *j)
 {
-	struct msg_job_source raw = {.kind = SOURCE_RAW, .live = 1, .streams = ""};
+	struct msg_job_source raw = {.kind = SOURCE_RAW, .live = 1};
 
 	cr_assert_eq(msg_send_job_source(j->fd, &raw, NULL), 0);
 	fake_fail(s, j, "no transport stream carries it");
@@ -1001,6 +999,26 @@ Test(tuners, a_source_slower_than_real_time_is_followed_by_another_one)
 	fake_slow(&s, &s.jobs[1], 800);
 	cr_assert(!s.jobs[1].told_to_stop);
 	cr_assert(why_says(&s, "now", "source 2 has delivered 80% of real time"));
+	scene_close(&s);
+}
+
+Test(tuners, a_channel_with_pictures_does_not_return_to_sound_alone)
+{
+	struct msg_job_source with = {.live = 1, .pictures = 1}, without = {.live = 1};
+	struct scene s;
+	struct fake_job *first;
+
+	scene_switched(&s);
+	cr_assert_eq(msg_send_job_source(s.jobs[1].fd, &with, NULL), 0);
+	first = await_job(&s, 3);
+	fake_hello(&s, first);
+	cr_assert_eq(first->source, '0');
+	cr_assert_eq(msg_send_job_source(first->fd, &without, NULL), 0);
+	await_stop(&s, first);
+	cr_assert_gt(tuner_shows_us(s.tuners->all, 0), clock_mono_us(), "not tried soon");
+	cr_assert_eq(state_of(&s), TUNER_RUNNING);
+	fake_listen(&s.jobs[1]);
+	cr_assert_not(s.jobs[1].told_to_stop);
 	scene_close(&s);
 }
 
@@ -1886,7 +1904,7 @@ Test(tuners, a_message_about_a_withdrawn_ring_is_ignored)
 {
 	struct scene s;
 	struct fake_job *ingest, *derive;
-	struct msg_job_source raw = {.kind = SOURCE_RAW, .streams = "0:video:vp9"};
+	struct msg_job_source raw = {.kind = SOURCE_RAW};
 
 	scene_open(&s, 1000);
 	want(&s, 0, 1, "sd");
@@ -2371,7 +2389,7 @@ Test(tuners, a_source_that_ts_cannot_carry_gets_one_job_in_both_roles)
 {
 	struct scene s;
 	struct fake_job *ingest = &s.jobs[0], *derive = &s.jobs[1], *both = &s.jobs[2];
-	struct msg_job_source raw = {.kind = SOURCE_RAW, .streams = ""};
+	struct msg_job_source raw = {.kind = SOURCE_RAW};
 
 	scene_open(&s, 1000);
 	want(&s, 0, 1, "sd");

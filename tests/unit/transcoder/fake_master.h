@@ -37,7 +37,8 @@ struct fake_job {
 	uint8_t kind, live;
 	uint64_t wanted_bytes;
 	uint32_t status;
-	char text[ERROR_TEXT_MAX], streams[1024];
+	bool pictures;
+	char text[ERROR_TEXT_MAX];
 };
 
 static inline const char *bin_path(void)
@@ -162,7 +163,7 @@ static inline void job_heard(struct fake_job *job, struct msg *m)
 		job->told = true;
 		job->kind = source.kind;
 		job->live = source.live;
-		snprintf(job->streams, sizeof(job->streams), "%s", source.streams);
+		job->pictures = source.pictures;
 	}
 	if (m->type == MSG_JOB_OUTPUT_FAILED &&
 	    msg_decode_job_output_failed(m->bytes, m->len, &output) == 0) {

@@ -20,29 +20,63 @@ struct scene {
 	bool no_sound;
 };
 
+/* A watch of scenes. */
+struct show {
+	struct content_judge judge;
+	const struct scene *kept; /* whose key frame was kept; NULL = none */
+	int64_t kept_90k;
+	unsigned decoded; /* key frames */
+};
+
+static void show_init(struct show *w)
+{
+	*w = (struct show){.kept = NULL};
+	content_judge_init(&w->judge);
+}
+
+static void play_key(struct show *w, int64_t now, const struct scene *s)
+{
+	enum content_look look = content_judge_look(&w->judge, now);
+	bool other = w->kept && w->kept != s;
+
+	if (look == CONTENT_PASS)
+		return;
+	if (look == CONTENT_KEEP) {
+		w->kept = s;
+		w->kept_90k = now;
+		content_judge_kept(&w->judge, now);
+		return;
+	}
+	if (w->kept)
+		content_judge_kept_key(&w->judge, w->kept_90k, w->kept->dark);
+	w->decoded += w->kept ? 2 : 1;
+	w->kept = NULL;
+	content_judge_key(&w->judge, now, !other && s->likeness == CONTENT_SAME,
+			  !other && s->likeness != CONTENT_OTHER, s->dark);
+}
+
 /* Plays n pictures. */
-static void play_pictures(struct content_judge *j, int64_t *now, int n, const struct scene *s)
+static void play_pictures(struct show *w, int64_t *now, int n, const struct scene *s)
 {
 	for (; n > 0; n--, *now += SECOND / 25) {
 		int64_t i = *now / (SECOND / 25);
 
-		if (i % 25 == 0 && content_judge_wants(j, *now))
-			content_judge_key(j, *now, s->likeness == CONTENT_SAME,
-					  s->likeness != CONTENT_OTHER, s->dark);
-		else if (i % 25)
-			content_judge_picture(j, *now, s->picture_bytes, BLOCKS, false);
+		if (i % 25 == 0)
+			play_key(w, *now, s);
+		else
+			content_judge_picture(&w->judge, *now, s->picture_bytes, BLOCKS, false);
 		if (!s->no_sound &&
-		    content_judge_sound(j, *now, s->sound_bytes + (i % 2 ? s->sound_more : 0)))
-			content_judge_peak(j, *now, s->peak);
+		    content_judge_sound(&w->judge, *now,
+					s->sound_bytes + (i % 2 ? s->sound_more : 0)))
+			content_judge_peak(&w->judge, *now, s->peak);
 	}
 }
 
 /* The verdict behind so many more seconds. */
-static enum content_fault play(struct content_judge *j, int64_t *now, int seconds,
-			       const struct scene *s)
+static enum content_fault play(struct show *w, int64_t *now, int seconds, const struct scene *s)
 {
-	play_pictures(j, now, seconds * 25, s);
-	return content_judge_verdict(j);
+	play_pictures(w, now, seconds * 25, s);
+	return content_judge_verdict(&w->judge);
 }
 
 static const struct scene film = {.likeness = CONTENT_OTHER,
@@ -53,13 +87,13 @@ static const struct scene film = {.likeness = CONTENT_OTHER,
 
 static enum content_fault behind_film(struct scene s)
 {
-	struct content_judge j;
+	struct show w;
 	int64_t now = 1000;
 
-	content_judge_init(&j);
-	cr_assert_eq(play(&j, &now, 20, &film), CONTENT_GOOD);
-	cr_assert_eq(play(&j, &now, 4, &s), CONTENT_GOOD, "it may be short");
-	return play(&j, &now, 6, &s);
+	show_init(&w);
+	cr_assert_eq(play(&w, &now, 20, &film), CONTENT_GOOD);
+	cr_assert_eq(play(&w, &now, 4, &s), CONTENT_GOOD, "it may be short");
+	return play(&w, &now, 6, &s);
 }
 
 Test(content, a_picture_that_does_not_change_is_frozen_whatever_is_heard)
@@ -77,16 +111,16 @@ Test(content, a_picture_that_does_not_change_is_frozen_whatever_is_heard)
 static void check_found_in_time(const struct scene *s, enum content_fault fault, double limit)
 {
 	for (int more = 0; more < 50; more++) {
-		struct content_judge j;
+		struct show w;
 		int64_t now = 0, begin;
 
-		content_judge_init(&j);
-		cr_assert_eq(play(&j, &now, 20, &film), CONTENT_GOOD);
-		play_pictures(&j, &now, more, &film);
+		show_init(&w);
+		cr_assert_eq(play(&w, &now, 20, &film), CONTENT_GOOD);
+		play_pictures(&w, &now, more, &film);
 		begin = now;
-		while (content_judge_verdict(&j) == CONTENT_GOOD && now < begin + 20 * SECOND)
-			play_pictures(&j, &now, 1, s);
-		cr_assert_eq(content_judge_verdict(&j), fault);
+		while (content_judge_verdict(&w.judge) == CONTENT_GOOD && now < begin + 20 * SECOND)
+			play_pictures(&w, &now, 1, s);
+		cr_assert_eq(content_judge_verdict(&w.judge), fault);
 		cr_expect_geq(now, begin + 6 * SECOND, "%d found after %.2f s, %d pictures later",
 			      fault, (double)(now - begin) / SECOND, more);
 		cr_expect_leq((double)(now - begin) / SECOND, limit, "%d, %d pictures later", fault,
@@ -109,6 +143,23 @@ Test(content, a_fault_is_found_within_ten_seconds)
 	s.sound_more = 0;
 	s.peak = 0;
 	check_found_in_time(&s, CONTENT_SILENT, 8.1);
+}
+
+Test(content, key_frames_are_decoded_where_sizes_say_that_nothing_may_be_shown)
+{
+	struct scene quiet = film;
+	struct show w;
+	int64_t now = 0;
+
+	show_init(&w);
+	cr_assert_eq(play(&w, &now, 60, &film), CONTENT_GOOD);
+	cr_expect_eq(w.decoded, 1, "%u: the first", w.decoded);
+	quiet.sound_bytes = 8;
+	quiet.sound_more = 0;
+	quiet.peak = 0;
+	w.decoded = 0;
+	(void)!play(&w, &now, 20, &quiet);
+	cr_expect_geq(w.decoded, 9, "%u", w.decoded);
 }
 
 Test(content, a_still_scene_has_noise)
@@ -153,7 +204,7 @@ Test(content, black_is_a_fault_without_sound_or_without_noise)
 Test(content, sound_that_was_heard_and_is_digital_silence_is_silent)
 {
 	struct scene s = film;
-	struct content_judge j;
+	struct show w;
 	int64_t now = 0;
 
 	s.sound_bytes = 8;
@@ -162,27 +213,27 @@ Test(content, sound_that_was_heard_and_is_digital_silence_is_silent)
 	cr_expect_eq(behind_film(s), CONTENT_SILENT);
 	s.peak = 3e-4;
 	cr_expect_eq(behind_film(s), CONTENT_GOOD, "a quiet room");
-	content_judge_init(&j);
+	show_init(&w);
 	s.peak = 0;
-	cr_expect_eq(play(&j, &now, 60, &s), CONTENT_GOOD, "a silent film");
+	cr_expect_eq(play(&w, &now, 60, &s), CONTENT_GOOD, "a silent film");
 }
 
 Test(content, the_end_of_a_fault_is_seen_and_a_leap_of_time_forgets_it)
 {
 	struct scene s = film;
-	struct content_judge j;
+	struct show w;
 	int64_t now = 0;
 
 	s.likeness = CONTENT_SAME;
 	s.picture_bytes = 30;
-	content_judge_init(&j);
-	cr_expect_eq(play(&j, &now, 12, &s), CONTENT_FROZEN);
-	cr_expect_eq(play(&j, &now, 3, &film), CONTENT_GOOD);
-	cr_expect_eq(play(&j, &now, 12, &s), CONTENT_FROZEN);
+	show_init(&w);
+	cr_expect_eq(play(&w, &now, 12, &s), CONTENT_FROZEN);
+	cr_expect_eq(play(&w, &now, 3, &film), CONTENT_GOOD);
+	cr_expect_eq(play(&w, &now, 12, &s), CONTENT_FROZEN);
 	now += 3600ll * SECOND;
-	cr_expect_eq(play(&j, &now, 2, &s), CONTENT_GOOD);
+	cr_expect_eq(play(&w, &now, 2, &s), CONTENT_GOOD);
 	now = 0;
-	cr_expect_eq(play(&j, &now, 2, &s), CONTENT_GOOD);
+	cr_expect_eq(play(&w, &now, 2, &s), CONTENT_GOOD);
 }
 
 /* Plays a file through the watch; the first fault, and its second in *ret_at. */

@@ -273,7 +273,7 @@ Test(ingest, a_film_in_matroska_is_remuxed)
 	cr_assert(job.ended, "%s", job.text);
 	cr_assert_eq(job.kind, SOURCE_REMUX);
 	cr_assert_eq(job.live, 0);
-	cr_assert_str_eq(job.streams, "0:video:h264,1:audio:aac");
+	cr_assert(job.pictures);
 	cr_assert_eq(w.parse.cc_errors, 0);
 	cr_assert_not(w.back);
 	cr_assert_eq(w.raps, 2);

@@ -43,7 +43,7 @@ Test(nursery, a_local_file_runs_in_a_child_of_the_master)
 	cr_assert(job.told);
 	cr_assert_eq(job.kind, SOURCE_TS);
 	cr_assert_eq(job.live, 0);
-	cr_assert_str_eq(job.streams, "0:video:h264,1:audio:aac");
+	cr_assert(job.pictures);
 	cr_assert_str_eq(cmdline(job.pid), "amps-transcoder 5");
 	cr_assert_eq(ring_find_rap(&job.ring, clock_mono_us(), 0, &rap), 0);
 	cr_assert_eq(ring_intro(&rap, false).bytes[0], 0x47);
