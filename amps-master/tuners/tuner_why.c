@@ -110,6 +110,15 @@ static void say_rate(const struct tuner *t, json_t *now, uint64_t now_us)
 	say(now, "%s has delivered %u%% of real time", source, h->rate_permil / 10);
 }
 
+static void say_effort(const struct tuner *t, json_t *now)
+{
+	if (t->state != TUNER_RUNNING || !t->encoder_permil || t->encoder_permil >= 1000)
+		return;
+	say(now,
+	    "it is encoded at %u%% of real time; %" PRIu64 " pictures have been left out so far",
+	    t->encoder_permil / 10, t->frames_dropped);
+}
+
 /* The minute that was so many minutes ago, as HH:MM. */
 static void minute_text(unsigned ago, char text[8])
 {
@@ -207,6 +216,7 @@ json_t *tuners_why(const struct tuners *ts, const char *key)
 	if (t) {
 		say_clock(t, now);
 		say_rate(t, now, now_us);
+		say_effort(t, now);
 	}
 	for (unsigned i = 0; t && i < CHANNEL_SOURCES_MAX; i++)
 		say_source(t, hour, i, now_us);
