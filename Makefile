@@ -71,6 +71,8 @@ image:
 # packages and the image: built twice, checked, installed, run under the unit, upgraded, purged; needs
 # root and the registries of packages
 test-packages: deps-test
+	@tools/deps.sh package
+	@tools/deps.sh rpm
 	@tools/deps.sh engine
 	@/usr/bin/python3 tests/packages/packages.py
 

@@ -13,13 +13,13 @@ DEB_BUILD="gcc cmake ninja-build pkg-config=pkg-config libc6-dev zlib1g-dev libe
 	libswresample-dev ffmpeg=ffmpeg
 	fonts-dejavu-core fontconfig=fc-list"
 DEB_SMOKE="libcriterion-dev python3 python3-pytest python3-pytest-xdist python3-yaml curl=curl
-	iproute2=ip procps=ps util-linux=runuser xmltv-util=tv_validate_file"
+	iproute2=ip procps=ps util-linux=runuser xmltv-util=tv_validate_file libxml2-utils=xmllint yt-dlp=yt-dlp"
 DEB_TEST="clang=clang lld=ld.lld libclang-rt-dev clang-format=clang-format debootstrap=debootstrap
 	universal-ctags=ctags nodejs=node npm=npm mpv=mpv vlc-bin vlc-plugin-base gstreamer1.0-tools
 	gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
 	gstreamer1.0-plugins-ugly gstreamer1.0-libav python3-gi
 	gir1.2-gst-rtsp-server-1.0 nginx-light=nginx libnginx-mod-rtmp openssl=openssl
-	wrk=wrk yt-dlp=yt-dlp tshark=tshark lintian=lintian piuparts=piuparts rpm=rpmbuild rpmlint=rpmlint buildah=buildah docker-compose=docker-compose haproxy=haproxy prometheus=promtool systemd=systemd-analyze libxml2-utils=xmllint"
+	wrk=wrk tshark=tshark lintian=lintian piuparts=piuparts rpm=rpmbuild rpmlint=rpmlint buildah=buildah docker-compose=docker-compose haproxy=haproxy prometheus=promtool systemd=systemd-analyze"
 DEB_PACKAGE="build-essential debhelper dpkg-dev=dpkg-buildpackage fakeroot=fakeroot"
 DEB_RPM="rpm=rpmbuild"
 DEB_ENGINE="podman=podman runc=runc netavark iptables=iptables"
@@ -34,12 +34,12 @@ RPM_PACKAGE="rpm-build=rpmbuild systemd-rpm-macros"
 RPM_ENGINE="podman=podman runc=runc netavark"
 # Fedora has no package of Criterion (see own_build) and none of wrk, which only `make bench` needs
 RPM_SMOKE="python3 python3-pytest python3-pytest-xdist python3-pyyaml curl=curl
-	iproute=ip procps-ng=ps util-linux=runuser"
+	iproute=ip procps-ng=ps util-linux=runuser libxml2=xmllint yt-dlp=yt-dlp"
 RPM_TEST="clang=clang lld=ld.lld compiler-rt clang-tools-extra=clang-format debootstrap=debootstrap ctags=ctags
 	nodejs=node npm=npm mpv=mpv vlc gstreamer1-plugins-base-tools
 	gstreamer1-plugins-good gstreamer1-plugins-bad-free gstreamer1-plugins-ugly
 	gstreamer1-plugin-libav python3-gobject gstreamer1-rtsp-server nginx=nginx
-	openssl=openssl yt-dlp=yt-dlp rpmlint=rpmlint buildah=buildah docker-compose=docker-compose haproxy=haproxy golang-github-prometheus=promtool systemd=systemd-analyze wireshark-cli=tshark chromium=chromium-browser firefox=firefox"
+	openssl=openssl rpmlint=rpmlint buildah=buildah docker-compose=docker-compose haproxy=haproxy golang-github-prometheus=promtool systemd=systemd-analyze wireshark-cli=tshark chromium=chromium-browser firefox=firefox"
 
 as_root() {
 	if [ "$(id -u)" = 0 ]; then

@@ -79,7 +79,6 @@ class Viewer(Player):
         return p
 
 
-@pytest.mark.smoke
 def test_parts_are_listed_announced_and_served_by_any_worker(server):
     s = server(config(), workers=2)
     viewer = Viewer(s)
