@@ -287,11 +287,6 @@ void cushion_let_go(struct cushion *c)
 	c->open = true;
 }
 
-bool cushion_empty(const struct cushion *c)
-{
-	return c->first == NO_BLOCK;
-}
-
 uint64_t cushion_empty_us(const struct cushion *c)
 {
 	if (c->first == NO_BLOCK || c->open)

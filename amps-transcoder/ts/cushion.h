@@ -50,8 +50,6 @@ must_check bool cushion_take(struct cushion *c, uint64_t now_us, struct cushion_
 /* All that is held is due now, and what comes will be at once. */
 void cushion_let_go(struct cushion *c);
 
-bool cushion_empty(const struct cushion *c);
-
 /* When all that is held will have been let go, if nothing comes any more; 0 = nothing is held. */
 uint64_t cushion_empty_us(const struct cushion *c);
 
