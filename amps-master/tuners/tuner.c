@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/shm/chantab.h"
 #include "common/log/log.h"
 #include "common/text/text.h"
 #include "common/timer.h"
@@ -705,7 +706,8 @@ void tuner_retry_now(struct retry *r)
 	backoff_init(&r->backoff, JOB_BACKOFF_MIN_MS, JOB_BACKOFF_MAX_MS);
 }
 
-void tuner_forget_overlap(struct tuner *t)
+/* `t` may be NULL. */
+static void forget_overlap(struct tuner *t)
 {
 	if (!t)
 		return;
@@ -751,7 +753,7 @@ void tuner_follow_sources(struct tuner *t, const struct lineup_tuner *was)
 		t->gop_ms = 0;
 		t->found_us = 0;
 	}
-	tuner_forget_overlap(t);
+	forget_overlap(t);
 	if (t->state == TUNER_FAILED)
 		t->forget = true;
 	for (size_t i = 0; i < array_size(t->health); i++) {
@@ -961,7 +963,7 @@ void tuner_own_result(const struct tuner *own, unsigned status, const char *text
 	if (!own->def)
 		return;
 	if (!text) {
-		tuner_forget_overlap(tuner_find(own->owner, own->def->key));
+		forget_overlap(tuner_find(own->owner, own->def->key));
 		return;
 	}
 	shared = tuner_shared(own->owner, own->def);

@@ -17,20 +17,16 @@
 #ifndef AMPS_TUNER_H
 #define AMPS_TUNER_H
 
-#include <assert.h>
 #include "amps-master/util/backoff.h"
 #include "amps-master/util/child_log.h"
 #include "amps-master/tuners/history.h"
 #include "amps-master/tuners/lookup.h"
-#include "amps-master/tuners/ring_pool.h"
 #include "amps-master/tuners/segments.h"
 #include "amps-master/tuners/output.h"
 #include "amps-master/tuners/tuners_env.h"
 #include "amps-master/lineup/lineup.h"
-#include "common/shm/chantab.h"
-#include "common/msg/peer.h"
+#include "common/shm/chantab_layout.h"
 #include "common/shm/ring.h"
-#include "common/text/buf.h"
 
 /* The places for jobs in a tuner; the table of roles in tuner_job.c says which role takes which. */
 enum job_seat {
@@ -208,7 +204,6 @@ void tuner_own_result(const struct tuner *own, unsigned status, const char *text
 const struct lineup_tuner *tuner_definition(const struct tuner *t);
 void tuner_retry_now(struct retry *r); /* what failed before counts no longer */
 void tuner_forget_failures(struct tuner *t);
-void tuner_forget_overlap(struct tuner *t); /* accepts NULL */
 void tuner_free(struct tuner *t);
 /* The step must be a legal one. */
 void tuner_set_state(struct tuner *t, enum tuner_state state);

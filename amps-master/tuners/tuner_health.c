@@ -5,6 +5,7 @@
  * has also brought media lately: a bad picture is better than none. */
 #include "amps-master/tuners/tuner.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "common/clock.h"

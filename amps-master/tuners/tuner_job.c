@@ -10,6 +10,7 @@
 
 #include "common/text/buf.h"
 #include "common/log/log.h"
+#include "common/msg/peer.h"
 #include "common/process.h"
 #include "common/text/text.h"
 

@@ -4,7 +4,10 @@
 #include <assert.h>
 #include <string.h>
 
+#include "amps-master/tuners/ring_pool.h"
+#include "common/shm/chantab.h"
 #include "common/log/log.h"
+#include "common/msg/peer.h"
 #include "common/shm/segment.h"
 #include "common/shm/shm.h"
 #include "common/text/text.h"

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "amps-master/tuners/tuner.h"
+#include "common/shm/chantab.h"
 
 /* CPU seconds and resident bytes of a process, from proc(5); zeroes once it is gone. */
 static void process_usage(pid_t pid, double *cpu_seconds, uint64_t *memory_bytes)

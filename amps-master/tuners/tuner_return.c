@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "common/log/log.h"
+#include "common/msg/peer.h"
 #include "common/text/text.h"
 
 #define OVERLAPS_MAX	3

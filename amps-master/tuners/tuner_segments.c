@@ -5,7 +5,9 @@
 #include <jansson.h>
 #include <stdio.h>
 
+#include "common/text/buf.h"
 #include "common/log/log.h"
+#include "common/msg/peer.h"
 #include "common/shm/ring_writer.h"
 #include "common/shm/segment.h"
 #include "common/text/text.h"

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
+#include "amps-master/tuners/ring_pool.h"
 #include "amps-master/tuners/tuner.h"
 #include "common/log/log.h"
 #include "common/text/text.h"
