@@ -6,7 +6,17 @@
 #include <string.h>
 #include <sys/wait.h>
 #include "amps-master/system/access_file.h"
+#include "amps-master/api/api.h"
+#include "amps-master/api/events.h"
+#include "amps-master/access/geoip_import.h"
+#include "amps-master/guide/guide.h"
+#include "amps-master/hooks/hooks.h"
 #include "amps-master/master_state.h"
+#include "amps-master/children/nursery.h"
+#include "amps-master/config/reload.h"
+#include "amps-master/tuners/tuners.h"
+#include "amps-master/util/wall_timer.h"
+#include "amps-master/children/worker_pool.h"
 #include "common/shm/chantab.h"
 #include "common/clock.h"
 #include "common/log/log.h"

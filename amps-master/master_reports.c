@@ -1,6 +1,15 @@
 #include <stdio.h>
 #include <string.h>
+#include "amps-master/api/api.h"
+#include "amps-master/control/control_commands.h"
+#include "amps-master/guide/guide.h"
+#include "amps-master/api/links.h"
 #include "amps-master/master_state.h"
+#include "amps-master/children/nursery.h"
+#include "amps-master/config/reload.h"
+#include "amps-master/api/tokens.h"
+#include "amps-master/tuners/tuners.h"
+#include "amps-master/children/worker_pool.h"
 #include "common/clock.h"
 #include "common/log/log.h"
 

@@ -4,26 +4,13 @@
 #define AMPS_MASTER_STATE_H
 
 #include "amps-master/system/account.h"
-#include "amps-master/access/geoip_import.h"
-#include "amps-master/api/api.h"
-#include "amps-master/api/events.h"
-#include "amps-master/api/links.h"
-#include "amps-master/api/tokens.h"
-#include "amps-master/control/control_commands.h"
 #include "amps-master/system/listen.h"
 #include "amps-master/system/media_root.h"
-#include "amps-master/guide/guide.h"
-#include "amps-master/hooks/hooks.h"
-#include "amps-master/children/nursery.h"
-#include "amps-master/config/reload.h"
 #include "amps-master/system/runtime_dir.h"
 #include "amps-master/system/service.h"
 #include "amps-master/config/serve_options.h"
 #include "amps-master/config/settings.h"
-#include "amps-master/tuners/tuners.h"
 #include "amps-master/children/viewers.h"
-#include "amps-master/util/wall_timer.h"
-#include "amps-master/children/worker_pool.h"
 
 /* STARTING -> RUNNING -> STOPPING (children were asked to exit) -> KILLING (SIGKILL) */
 enum master_phase { MASTER_STARTING, MASTER_RUNNING, MASTER_STOPPING, MASTER_KILLING };
