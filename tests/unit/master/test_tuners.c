@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include "fake_clock.h"
 #include "unit.h"
 
 #include "amps-master/lineup/lineup.h"
@@ -469,6 +470,18 @@ static enum tuner_state state_of(struct scene *s)
 
 	cr_assert_eq(chantab_get_tuner(s->table, 0, &slot), 0);
 	return (enum tuner_state)slot.state;
+}
+
+/* A large ring is made in a thread, which the clock waits for. */
+static void await_ring(struct scene *s, struct fake_job *j)
+{
+	cr_assert_not_null(j);
+	fake_clock_stopped = true;
+	while (!j->has_ring) {
+		event_base_loop(s->base, EVLOOP_ONCE);
+		fake_listen(j);
+	}
+	fake_clock_stopped = false;
 }
 
 static void await_stop(struct scene *s, struct fake_job *j)
@@ -2098,10 +2111,7 @@ Test(tuners, a_ring_too_small_is_replaced_without_a_new_job)
 	small.output = j->output;
 	j->has_ring = false;
 	cr_assert_eq(msg_send_job_ring_small(j->fd, &small, NULL), 0);
-	while (!j->has_ring) {
-		event_base_loop(s.base, EVLOOP_ONCE);
-		fake_listen(j);
-	}
+	await_ring(&s, j);
 	cr_assert_eq(j->w.data_bytes, 64u << 20);
 	cr_assert_eq(s.rings, 1);
 	cr_assert_eq(msg_send_job_mapped(
@@ -2453,7 +2463,7 @@ Test(tuners, segments_have_a_job_of_their_own_that_reads_the_stream)
 	/* the stream lives as long as its segments do, and no longer */
 	tuners_release(s.tuners, 0, 1);
 	for (int i = 0; i < 100 && state_of(&s) != TUNER_IDLE; i++) {
-		usleep(10000);
+		event_base_loop(s.base, EVLOOP_ONCE);
 		for (unsigned k = 0; k < s.job_count; k++) {
 			fake_listen(&s.jobs[k]);
 			if (s.jobs[k].told_to_stop)
@@ -2618,15 +2628,6 @@ Test(tuners, the_longest_group_of_pictures_of_a_source_is_remembered)
 	cr_expect_eq(next_gop_ms(2500, 1), 2500);
 	cr_expect_eq(next_gop_ms(UINT32_MAX, 1), SEGMENT_SECONDS_MAX * 1000);
 	cr_expect_eq(next_gop_ms(2500, 2), 0, "another source has its own");
-}
-
-static void await_ring(struct scene *s, struct fake_job *j)
-{
-	cr_assert_not_null(j);
-	while (!j->has_ring) {
-		event_base_loop(s->base, EVLOOP_ONCE);
-		fake_listen(j);
-	}
 }
 
 /* A large ring is made in a thread and comes later. */
