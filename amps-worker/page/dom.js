@@ -39,6 +39,31 @@ export function retext(element, text) {
 		node.data = text;
 }
 
+/* A function that shows these items in the box, which holds nothing else.  makePart(): {element, show(item)},
+ * which shows one item after the other. */
+export function repeat(box, makePart) {
+	const parts = [];
+	return (items) => {
+		while (parts.length > items.length)
+			parts.pop().element.remove();
+		while (parts.length < items.length) {
+			const part = makePart();
+			parts.push(part);
+			box.append(part.element);
+		}
+		items.forEach((item, i) => parts[i].show(item));
+	};
+}
+
+/* Two lines of a row, the second of what there is of these words: {element, show(title, words)}. */
+export function makeLines() {
+	const first = named("b", ""), second = make("span.soft");
+	return { element: make("span.grow", {}, first, second), show(title, words) {
+		retext(first, title);
+		retext(second, words.filter(Boolean).join(" · "));
+	} };
+}
+
 /* Only these may stand in a link or a picture. */
 export const safeUrl = (url) => (/^(https?|rtsp):\/\//i.test(url || "") ? url : null);
 

@@ -1,5 +1,5 @@
 /* guide.js - the view of the programmes over time; a click plays their channel. */
-import { button, clock, count, make, say, named } from "./dom.js";
+import { button, clock, count, make, named, repeat, retext, say } from "./dom.js";
 import { loadLineUp } from "./lineup.js";
 import { Programmes, searchProgrammes } from "./programmes.js";
 import { Rows } from "./rows.js";
@@ -14,39 +14,50 @@ const times = (p) => `${clock(p.from)} – ${clock(p.to)}`;
 /* How much of time a row shows, in ms: half an hour needs so many pixels. */
 const shown = () => Math.max(2, Math.floor((innerWidth - 160) / 180)) * HALF_MS;
 
-function programme(channel, p) {
-	const length = shown(), now = Date.now();
-	const from = Math.max(0, (p.from - parts.from) / length), to = Math.min(1, (p.to - parts.from) / length);
-	if (to <= 0 || from >= 1)
-		return null;
-	const on = p.from <= now && p.to > now;
-	const a = make(on ? "a.programme.on" : "a.programme", { href: `/watch/${channel.id}`,
-		title: [p.title, times(p), p.description].filter(Boolean).join("\n"),
-		"aria-label": `${p.title}, ${times(p)}, on ${channel.name}` },
-	named("b", p.title), make("span.soft", { textContent: times(p) }));
-	a.style.left = `${from * 100}%`;
-	a.style.width = `${(to - from) * 100}%`;
-	return a;
+/* A programme of a row, at its place in the time that is shown. */
+function makeProgramme() {
+	const title = named("b", ""), when = make("span.soft"), element = make("a.programme", {}, title, when);
+	return { element, show([channel, p]) {
+		const now = Date.now(), from = Math.max(0, (p.from - parts.from) / shown());
+		const to = Math.min(1, (p.to - parts.from) / shown());
+		element.classList.toggle("on", p.from <= now && p.to > now);
+		element.href = `/watch/${channel.id}`;
+		element.title = [p.title, times(p), p.description].filter(Boolean).join("\n");
+		element.ariaLabel = `${p.title}, ${times(p)}, on ${channel.name}`;
+		element.style.left = `${from * 100}%`;
+		element.style.width = `${(to - from) * 100}%`;
+		retext(title, p.title);
+		retext(when, times(p));
+	} };
 }
 
-function row(channel) {
-	const all = parts.programmes.of(channel.id);
-	return make("li.guide-row", {},
-		make("a.guide-name", { href: `/watch/${channel.id}` },
-			make("span.soft", { textContent: channel.number || "" }), named("b", channel.name)),
-		make("div.track", {}, ...(all || []).map((p) => programme(channel, p)),
-			all?.length === 0 ? make("span.soft.no-guide", { textContent: "No programmes" }) : null));
+function makeRow() {
+	const number = make("span.soft"), name = named("b", ""), link = make("a.guide-name", {}, number, name);
+	const track = make("div.track"), none = make("span.soft.no-guide", { textContent: "No programmes" });
+	const showProgrammes = repeat(track, makeProgramme);
+	return { element: make("li.guide-row", {}, link, track, none), show(channel) {
+		const all = parts.programmes.of(channel.id), end = parts.from + shown();
+		link.href = `/watch/${channel.id}`;
+		retext(number, channel.number || "");
+		retext(name, channel.name);
+		showProgrammes((all || []).filter((p) => p.to > parts.from && p.from < end).map((p) => [channel, p]));
+		none.hidden = all?.length !== 0;
+		track.hidden = !none.hidden;
+	} };
+}
+
+/* One of the times over the rows. */
+function makeMark() {
+	const element = make("span");
+	return { element, show(after) {
+		retext(element, clock(parts.from + after));
+		element.style.left = `${after / shown() * 100}%`;
+	} };
 }
 
 /* The times over the rows, and the line of now. */
 function draw() {
-	const length = shown(), marks = [];
-	for (let at = 0; at < length; at += HALF_MS) {
-		const mark = make("span", { textContent: clock(parts.from + at) });
-		mark.style.left = `${at / length * 100}%`;
-		marks.push(mark);
-	}
-	parts.times.replaceChildren(...marks);
+	parts.showTimes(Array.from({ length: shown() / HALF_MS }, (_, i) => i * HALF_MS));
 	parts.day.textContent = day(parts.from);
 	parts.rows.redraw();
 }
@@ -102,6 +113,7 @@ export function show(place) {
 	if (parts)
 		return;
 	const list = make("ul.guide-rows", { "aria-label": "Programmes by channel" });
+	const marks = make("div.times", { "aria-hidden": "true" });
 	const own = parts = {
 		from: start(),
 		channels: [],
@@ -111,17 +123,17 @@ export function show(place) {
 				timer = setTimeout(search, TYPED_MS);
 			} }),
 		day: make("b"),
-		times: make("div.times", { "aria-hidden": "true" }),
+		showTimes: repeat(marks, makeMark),
 		none: make("p", { textContent: "There are no channels yet.", hidden: true }),
 		grid: make("div"),
 		found: make("ul.results", { "aria-label": "Programmes that were found" }),
 	};
 	parts.programmes = new Programmes({}, () => parts === own && own.rows.redraw());
-	parts.grid.append(make("div.guide-head", {}, parts.day, parts.times), list, parts.none);
+	parts.grid.append(make("div.guide-head", {}, parts.day, marks), list, parts.none);
 	place.append(make("h2", { textContent: "Guide" }), make("div.row.tools", {}, parts.search,
 		button("Earlier", () => move(parts.from - shown())), button("Now", () => move(start())),
 		button("Later", () => move(parts.from + shown()))), parts.found, parts.grid);
-	parts.rows = new Rows(list, row);
+	parts.rows = new Rows(list, makeRow);
 	draw();
 	ticker = setInterval(() => !document.hidden && parts.rows.redraw(), TICK_MS);
 	addEventListener("resize", draw);

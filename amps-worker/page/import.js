@@ -1,6 +1,6 @@
 /* import.js - adds the channels of an M3U playlist, after they were shown. */
 import { ask } from "./api.js";
-import { button, count, make, sourceText } from "./dom.js";
+import { button, count, make, makeLines, sourceText } from "./dom.js";
 import { Rows } from "./rows.js";
 
 /* The form; done(number of channels): they were added, 0 = it was left. */
@@ -22,17 +22,22 @@ export function importForm(profiles, done) {
 			words.url = url.value.trim();
 		return words;
 	};
-	const row = (channel, index) => make("li.line", {},
-		make("input", { type: "checkbox", checked: !left.has(index), "aria-label": `Add ${channel.name}`,
-			onchange: (e) => {
-				if (e.target.checked)
-					left.delete(index);
-				else
-					left.add(index);
-				tell();
-			} }),
-		make("span.grow", {}, make("b", { textContent: channel.name }),
-			make("span.soft", { textContent: [channel.group, sourceText(channel.source)].filter(Boolean).join(" · ") })));
+	const makeRow = () => {
+		const lines = makeLines(), chosen = make("input", { type: "checkbox", onchange: () => {
+			if (chosen.checked)
+				left.delete(at);
+			else
+				left.add(at);
+			tell();
+		} });
+		let at = 0;
+		return { element: make("li.line", {}, chosen, lines.element), show(channel, index) {
+			at = index;
+			chosen.checked = !left.has(index);
+			chosen.ariaLabel = `Add ${channel.name}`;
+			lines.show(channel.name, [channel.group, sourceText(channel.source)]);
+		} };
+	};
 	const add = button("Add", () => attempt(async () => {
 		/* ids are given when they are added: those of the preview may be taken by then */
 		const chosen = channels.filter((_, i) => !left.has(i))
@@ -61,7 +66,7 @@ export function importForm(profiles, done) {
 				rows.redraw();
 				tell();
 			})), list);
-		const rows = new Rows(list, row);
+		const rows = new Rows(list, makeRow);
 		rows.items = channels;
 		tell();
 	});

@@ -1,6 +1,6 @@
 /* match.js - which channel of an imported guide belongs to which channel. */
 import { ask, get } from "./api.js";
-import { button, count, make, say } from "./dom.js";
+import { button, count, make, makeLines, retext, say } from "./dom.js";
 import { Rows } from "./rows.js";
 
 const HOW = { id: "by its id", name: "by its name", ambiguous: "several would fit", none: "nothing fits" };
@@ -24,13 +24,23 @@ export function matchForm(done) {
 			say(e.message);
 		}
 	};
-	const row = (channel) => make("li.line", {},
-		make("span.grow", {}, make("b", { textContent: channel.name || `Channel ${channel.id}` }),
-			make("span.soft", { textContent: [HOW[channel.how], channel.channel, channel.channel_name, channel.source]
-				.filter(Boolean).join(" · ") })),
-		...channel.suggestions.slice(0, 3).map((s) => button(s.name || s.id, () => choose(channel, s.id),
-			{ class: "small", "aria-label": `Use the guide of ${s.name || s.id} for ${channel.name}` })));
-	const rows = new Rows(list, row);
+	const makeRow = () => {
+		const lines = makeLines(), uses = [0, 1, 2].map((i) => button("",
+			() => choose(channel, channel.suggestions[i].id), { class: "small" }));
+		let channel = null;
+		return { element: make("li.line", {}, lines.element, ...uses), show(shown) {
+			channel = shown;
+			lines.show(channel.name || `Channel ${channel.id}`,
+				[HOW[channel.how], channel.channel, channel.channel_name, channel.source]);
+			uses.forEach((use, i) => {
+				const s = channel.suggestions[i], name = s?.name || s?.id || "";
+				use.hidden = !s;
+				retext(use, name);
+				use.ariaLabel = `Use the guide of ${name} for ${channel.name}`;
+			});
+		} };
+	};
+	const rows = new Rows(list, makeRow);
 	const show = () => {
 		rows.redraw();
 		summary.textContent = `${all.filter((c) => c.channel).length} of ${count(all.length, "channel")} with a guide.`;

@@ -1,6 +1,6 @@
 /* rows.js - a list of any length: only the rows in view exist, and move with the window's scrolling.
  *
- * A row whose item is not shown any more is offered for another item: to change the texts of a row takes
+ * A row whose item is not shown any more is used for another item: to change the texts of a row takes
  * a third of the time that a new one takes.
  * All rows have the same height (`--row` of the box, in pixels).  Arrow keys, Home and End move the
  * focus between them; left and right within a row, where there is one column. */
@@ -10,20 +10,20 @@ const SPARE = 3;	/* rows above and below the view */
 
 export class Rows {
 	#box;
-	#draw;
+	#makeRow;
 	#items = [];
-	#nodes = new Map();	/* index -> element */
-	#spares = [];		/* elements that were in view */
+	#rows = new Map();	/* index -> row */
+	#spares = [];		/* rows that were in view */
 	#columns = 1;
 	#height = 1;
 	#width;
 	#frame = 0;
 
-	/* box: a ul.  draw(item, index, old): the li of an item, which may be `old`, that of another item with
-	 * new contents; undefined = there is none.  width: pixels that a column needs at least; 0 = one column. */
-	constructor(box, draw, width = 0) {
+	/* box: a ul.  makeRow(): {element, show(item, index)}, a li that shows one item after the other.
+	 * width: pixels that a column needs at least; 0 = one column. */
+	constructor(box, makeRow, width = 0) {
 		this.#box = box;
-		this.#draw = draw;
+		this.#makeRow = makeRow;
 		this.#width = width;
 		box.setAttribute("role", "list");	/* some browsers forget it without bullets */
 		box.classList.add("rows");
@@ -76,8 +76,8 @@ export class Rows {
 
 	#clear() {
 		this.#box.replaceChildren();
-		this.#spares.push(...this.#nodes.values());
-		this.#nodes.clear();
+		this.#spares.push(...this.#rows.values());
+		this.#rows.clear();
 	}
 
 	#later() {
@@ -112,59 +112,58 @@ export class Rows {
 		const from = Math.max(0, first * this.#columns);
 		const to = Math.min(this.#items.length, last * this.#columns);
 		const kept = this.#focused();
-		for (const [index, node] of this.#nodes)
+		for (const [index, row] of this.#rows)
 			if (index >= this.#items.length || ((index < from || index >= to) && index !== kept)) {
-				node.remove();
-				this.#nodes.delete(index);
-				this.#spares.push(node);
+				row.element.remove();
+				this.#rows.delete(index);
+				this.#spares.push(row);
 			} else if (again) {
-				this.#fill(index, node);
+				this.#fill(index, row);
 			}
 		let next = null;	/* the order of the elements is that of the tab key */
 		for (let i = to - 1; i >= from; i--) {
-			let node = this.#nodes.get(i);
-			if (!node) {
-				node = this.#fill(i, this.#spares.pop());
-				box.insertBefore(node, next);
+			let row = this.#rows.get(i);
+			if (!row) {
+				row = this.#spares.pop() ?? this.#makeRow();
+				this.#fill(i, row);
+				box.insertBefore(row.element, next);
 			}
-			next = node;
+			next = row.element;
 		}
 	}
 
-	/* The row of an item, in place of `old`. */
-	#fill(index, old) {
-		const node = this.#draw(this.#items[index], index, old), wide = 100 / this.#columns;
-		if (node !== old)
-			old?.replaceWith(node);
-		node.setAttribute("aria-setsize", this.#items.length);
-		node.setAttribute("aria-posinset", index + 1);
-		node.classList.add("row-item");
-		node.style.top = `${Math.floor(index / this.#columns) * this.#height}px`;
-		node.style.left = `${(index % this.#columns) * wide}%`;
-		node.style.width = `${wide}%`;
-		this.#nodes.set(index, node);
-		return node;
+	/* Shows the item of this index in a row, at its place. */
+	#fill(index, row) {
+		const { element } = row, wide = 100 / this.#columns;
+		row.show(this.#items[index], index);
+		element.setAttribute("aria-setsize", this.#items.length);
+		element.setAttribute("aria-posinset", index + 1);
+		element.classList.add("row-item");
+		element.style.top = `${Math.floor(index / this.#columns) * this.#height}px`;
+		element.style.left = `${(index % this.#columns) * wide}%`;
+		element.style.width = `${wide}%`;
+		this.#rows.set(index, row);
 	}
 
 	#focused() {
 		const active = document.activeElement;
 		if (!active || active === document.body)
 			return -1;
-		for (const [index, node] of this.#nodes)
-			if (node.contains(active))
+		for (const [index, { element }] of this.#rows)
+			if (element.contains(active))
 				return index;
 		return -1;
 	}
 
 	#target(index) {
-		return this.#nodes.get(index)?.querySelector(TARGETS);
+		return this.#rows.get(index)?.element.querySelector(TARGETS);
 	}
 
 	#key(event) {
 		const at = this.#focused(), end = this.#items.length - 1;
 		if (at >= 0 && this.#columns === 1 && /^Arrow(Left|Right)$/.test(event.key) &&
 			!/^(INPUT|SELECT)$/.test(event.target.tagName)) {
-			const all = [...this.#nodes.get(at).querySelectorAll(TARGETS)];
+			const all = [...this.#rows.get(at).element.querySelectorAll(TARGETS)];
 			all[all.indexOf(event.target) + (event.key === "ArrowRight" ? 1 : -1)]?.focus();
 			event.preventDefault();
 			return;

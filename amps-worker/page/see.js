@@ -1,7 +1,7 @@
 /* see.js - the view of what runs: server, tuners, viewers and the log, as long as it is shown. */
 import { ask, get } from "./api.js";
 import { chart, History } from "./chart.js";
-import { bits, button, bytes, count, make, say, since, span, named } from "./dom.js";
+import { bits, button, bytes, count, make, makeLines, repeat, retext, say, since, span } from "./dom.js";
 import { listen } from "./events.js";
 import { Rows } from "./rows.js";
 
@@ -26,9 +26,13 @@ async function attempt(what, done) {
 
 /* ---------- the server ---------- */
 
-function fact(name, value, kind = "") {
-	return make("div.fact", {}, make("dt.soft", { textContent: name }),
-		make("dd", { textContent: value, class: kind }));
+function makeFact() {
+	const name = make("dt.soft"), value = make("dd");
+	return { element: make("div.fact", {}, name, value), show([title, text, kind = ""]) {
+		retext(name, title);
+		retext(value, text);
+		value.className = kind;
+	} };
 }
 
 function showStatus(s) {
@@ -36,17 +40,17 @@ function showStatus(s) {
 	history.add("server", s.throughput_bps);
 	parts.throughput.draw(history.get("server"));
 	parts.viewerCount.textContent = count(s.viewers, "viewer");
-	parts.facts.replaceChildren(
-		fact("Throughput", bits(s.throughput_bps)),
-		fact("Viewers", s.viewers.toLocaleString()),
-		fact("Tuners", s.tuners.toLocaleString()),
-		fact("Channels", s.channels.toLocaleString()),
-		fact("Workers", lost ? `${s.workers.length - lost} of ${s.workers.length}` :
-			String(s.workers.length), lost ? "bad" : ""),
-		fact("Worker restarts", String(s.worker_restarts), s.worker_restarts ? "warn" : ""),
-		fact("Database", s.database, s.database === "ok" ? "" : "bad"),
-		fact("Up for", span(s.uptime_seconds)),
-		fact("Version", s.version));
+	parts.showFacts([
+		["Throughput", bits(s.throughput_bps)],
+		["Viewers", s.viewers.toLocaleString()],
+		["Tuners", s.tuners.toLocaleString()],
+		["Channels", s.channels.toLocaleString()],
+		["Workers", lost ? `${s.workers.length - lost} of ${s.workers.length}` :
+			String(s.workers.length), lost ? "bad" : ""],
+		["Worker restarts", String(s.worker_restarts), s.worker_restarts ? "warn" : ""],
+		["Database", s.database, s.database === "ok" ? "" : "bad"],
+		["Up for", span(s.uptime_seconds)],
+		["Version", s.version]]);
 }
 
 /* ---------- tuners ---------- */
@@ -140,19 +144,21 @@ function showTuners(tuners) {
 
 /* ---------- viewers ---------- */
 
-function viewerRow(v) {
-	return make("li.line", {},
-		make("span.grow", {}, make("b", { textContent: v.address }),
-			make("span.soft", { textContent: v.user_agent || "" })),
-		make("span.grow", {}, named("b", nameOf(v.stream_id)),
-			make("span.soft", { textContent: [v.variant, PROTOCOLS[v.protocol] || v.protocol,
-				`for ${since(v.since)}`, bytes(v.bytes),
-				v.lag_bytes ? `${bytes(v.lag_bytes)} behind` : null,
-				v.rtt_ms ? `round trip ${v.rtt_ms.toFixed(0)} ms` : null,
-				v.skips ? count(v.skips, "skip") : null].filter(Boolean).join(" · ") })),
-		button("Kick", () => attempt(() => ask("DELETE", `/api/viewers/${v.id}`),
-			`The viewer at ${v.address} was ended.`),
-		{ class: "small", "aria-label": `Kick the viewer at ${v.address} of ${nameOf(v.stream_id)}` }));
+function makeViewer() {
+	const client = makeLines(), channel = makeLines();
+	const kick = button("Kick", () => attempt(() => ask("DELETE", `/api/viewers/${v.id}`),
+		`The viewer at ${v.address} was ended.`), { class: "small" });
+	let v = null;
+	return { element: make("li.line", {}, client.element, channel.element, kick), show(viewer) {
+		v = viewer;
+		client.show(v.address, [v.user_agent]);
+		channel.show(nameOf(v.stream_id), [v.variant, PROTOCOLS[v.protocol] || v.protocol,
+			`for ${since(v.since)}`, bytes(v.bytes),
+			v.lag_bytes ? `${bytes(v.lag_bytes)} behind` : null,
+			v.rtt_ms ? `round trip ${v.rtt_ms.toFixed(0)} ms` : null,
+			v.skips ? count(v.skips, "skip") : null]);
+		kick.ariaLabel = `Kick the viewer at ${v.address} of ${nameOf(v.stream_id)}`;
+	} };
 }
 
 function showViewers(all) {
@@ -258,10 +264,11 @@ function onEvent(kind, data) {
 export function show(place) {
 	if (parts)
 		return;
-	const rows = make("ul.lines", { "aria-label": "Viewers" }), throughput = chart("Throughput"), section = make("div.below");
+	const rows = make("ul.lines", { "aria-label": "Viewers" }), facts = make("dl.facts-list");
+	const throughput = chart("Throughput"), section = make("div.below");
 	parts = {
 		throughput,
-		facts: make("dl.facts-list"),
+		showFacts: repeat(facts, makeFact),
 		warnings: make("ul.warn", { "aria-label": "Warnings" }),
 		tuners: make("ul.cards"),
 		noTuners: make("p.soft", { textContent: "No tuner is running: there are no viewers." }),
@@ -279,13 +286,13 @@ export function show(place) {
 	section.append(make("h2", { textContent: "Viewers" }),
 		make("div.row.tools", {}, parts.viewerSearch, parts.viewerCount), rows);
 	place.append(
-		make("h2", { textContent: "Server" }), make("div.card", {}, parts.facts, throughput.svg),
+		make("h2", { textContent: "Server" }), make("div.card", {}, facts, throughput.svg),
 		parts.warnings,
 		make("h2", { textContent: "Tuners" }), parts.noTuners, parts.tuners,
 		make("h2", { textContent: "Log" }), make("div.row.tools", {}, parts.logSearch, parts.logLevel),
 		parts.log,
 		section);
-	parts.viewers = new Rows(rows, viewerRow);
+	parts.viewers = new Rows(rows, makeViewer);
 	/* the line of the search stands above the list, which may be empty */
 	parts.observer = new IntersectionObserver((seen) => {
 		const inView = seen.at(-1).isIntersecting;

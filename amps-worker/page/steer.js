@@ -1,6 +1,6 @@
 /* steer.js - the view that changes channels: add, change, delete, import, reload. */
 import { ask, get } from "./api.js";
-import { button, count, make, named, say, sourceText } from "./dom.js";
+import { button, count, make, makeLines, say, sourceText } from "./dom.js";
 import { Editor } from "./edit.js";
 import { listenChannels, merge } from "./events.js";
 import { importForm } from "./import.js";
@@ -31,14 +31,15 @@ async function load(ids = null) {
 	}
 }
 
-function row(channel) {
-	return make("li.line", {},
-		make("span.grow", {},
-			named("b", [channel.channel_number, channel.name].filter(Boolean).join(" ")),
-			make("span.soft", { textContent: [`id ${channel.id}`, channel.group, channel.ffmpeg_profile,
-				sourceText(channel.source)].filter(Boolean).join(" · ") })),
-		button("Change", () => change(channel.id),
-			{ class: "small", "aria-label": `Change ${channel.name}` }));
+function makeRow() {
+	const lines = makeLines(), edit = button("Change", () => change(channel.id), { class: "small" });
+	let channel = null;
+	return { element: make("li.line", {}, lines.element, edit), show(shown) {
+		channel = shown;
+		lines.show([channel.channel_number, channel.name].filter(Boolean).join(" "),
+			[`id ${channel.id}`, channel.group, channel.ffmpeg_profile, sourceText(channel.source)]);
+		edit.ariaLabel = `Change ${channel.name}`;
+	} };
 }
 
 /* Shows a form in place of the list; null = the list again.  from: what was used to open it, an element
@@ -149,7 +150,7 @@ export function show(place) {
 		button("Match the guide", () => open(() => matchForm(() => put(null)))),
 		button("Reload the file", reload)), parts.report, parts.none, list);
 	place.append(parts.form, parts.list);
-	parts.rows = new Rows(list, row);
+	parts.rows = new Rows(list, makeRow);
 	unlisten = listenChannels(load);
 	load();
 }

@@ -84,20 +84,11 @@ function makeCard() {
 	} };
 }
 
-const cards = new WeakMap();	/* its element -> a card */
-
-function draw(channel, index, old) {
-	const card = cards.get(old) ?? makeCard();
-	cards.set(card.element, card);
-	card.show(channel);
-	return card.element;
-}
-
 let guide = new Programmes({ now: "true" }, () => rows.redraw());
 /* Where a channel plays, for a viewer of the region that was chosen. */
 const playAddress = (channel) => `/watch/${channel.id}${regionCode() ? `?region=${regionCode()}` : ""}`;
 
-const rows = new Rows(byId("channels"), draw, CARD_PX);
+const rows = new Rows(byId("channels"), makeCard, CARD_PX);
 
 function filter() {
 	const text = search.value.trim().toLowerCase(), wanted = group.value, all = !pressed(starred);

@@ -350,6 +350,70 @@ def test_a_row_that_is_used_again_shows_only_its_own_channel(opened, server, tmp
             assert page.run("document.querySelector('.star').ariaPressed") == "false"
 
 
+USED = """window.used = new Set(document.querySelectorAll({0!r})), null"""
+# all rows were there before
+USED_AGAIN = """[...document.querySelectorAll({0!r})].every((row) => used.has(row))"""
+ROWS = """[...document.querySelectorAll({0!r})].map((row) => [row.innerText, ...[...row.querySelectorAll(
+	"a, button")].map((e) => [e.className, e.ariaLabel, e.title, e.getAttribute('href'), e.getAttribute('style')])])"""
+
+
+def test_rows_of_every_view_are_used_again(opened, server):
+    def at(minutes):
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 60 * minutes))
+    film = media.long_film()
+    s = server(line_up(*(channel(n, film, name=name, group=f"Group {n}", next_programs=[
+        {"title": f"{name} {i}", "start": at(60 * i - 30 * n), "end": at(60 * i - 30 * n + 60)}
+        for i in range(12 * (n < 3))], **LOOP) for n, name in enumerate(("One", "Two", "Three"), 1))))
+    with Site(opened, s, "/#steer") as page:
+        def again(selector, act, text):
+            """Every row is one that was there, and shows what a new one shows."""
+            page.waits(f"document.querySelector({selector!r})", selector)
+            page.run(USED.format(selector))
+            act()
+            page.waits(f"[...document.querySelectorAll({selector!r})].map((e) => e.innerText)"
+                       f".join().includes({text!r})", text)
+            page.waits(USED_AGAIN.format(selector))
+            return page.run(ROWS.format(selector))
+
+        rows = again(".line", lambda: page.types("#view input", "two"), "Two")
+        assert rows == [["Two\nid 2 · Group 2 · copy · " + film + "\nChange",
+                         ["small", "Change Two", "", None, None]]]
+        page.clicks("Change Two")
+        page.waits("document.querySelector('#field-name')?.value === 'Two'", "its form")
+        # a playlist
+        page.clicks("Cancel")
+        page.clicks("Import M3U")
+        page.types("#import-text", "#EXTM3U\n#EXTINF:-1,First\nhttp://127.0.0.1:9/1.ts\n")
+        page.clicks("Show what is in it", ".edit")
+        again(".edit .line", lambda: page.clicks("None of them", ".edit"), "First")
+        assert page.run("document.querySelector('.edit .line input').checked") is False
+        # the guide: back and forth
+        page.clicks("Guide", "nav")
+        page.waits("document.querySelector('.programme.on b')?.textContent === 'One 0'", "now")
+        page.reads("No programmes", ".guide-rows")
+        before = page.run(ROWS.format(".guide-row"))
+        page.run("window.programme = document.querySelector('.programme'), null")
+        later = again(".guide-row", lambda: page.clicks("Later"), "One 4")
+        assert all("on" not in words[0].split() for _, *links in later for words in links)
+        assert again(".guide-row", lambda: page.clicks("Now"), "One 0") == before
+        assert page.run("programme.isConnected")
+        # viewers, and the figures of the server
+        with s.stream("/stream/1.ts") as one, s.stream("/stream/2.ts") as two:
+            one.read(1000)
+            two.read(1000)
+            page.clicks("See", "nav")
+            # they are asked for only while their list is in view
+            page.waits("scrollTo(0, document.body.scrollHeight), "
+                       "document.querySelectorAll('.line').length === 2", "the viewers")
+            page.run("window.fact = document.querySelector('.fact'), null")
+            rows = again(".line", lambda: page.types("[aria-label='Search viewers']", "two"), "Two")
+            assert [row[1][1] for row in rows] == ["Kick the viewer at 127.0.0.1 of Two"]
+            page.clicks("Kick the viewer at 127.0.0.1 of Two")
+            two.read_all()
+            wait_for(lambda: [v["stream_id"] for v in s.viewers()] == [1], 10, "the end of one viewer")
+            assert page.run("fact.isConnected")
+
+
 def test_the_page_has_a_strict_policy_and_cannot_be_framed(opened, server):
     s = server(line_up(channel(1, media.film())))
     for path in ("/", "/ui", "/watch/1", "/ui/page.js"):
