@@ -7,16 +7,17 @@ import { Programmes } from "./programmes.js";
 import { Rows } from "./rows.js";
 import * as screen from "./screen.js";
 
-const CARD_PX = 272, DIGITS_MS = 1300, TICK_MS = 30000;
+const CARD_PX = 272, DIGITS_MS = 1300, TICK_MS = 30000, REST_MS = 150;
 const search = byId("search"), group = byId("group"), region = byId("region");
 const starred = byId("starred"), asList = byId("as-list"), osd = byId("osd");
 const favourites = new Favourites();
 let channels = [], matches = [], loaded = false, digits = "", digitsTimer = 0, ticker = 0;
-let navigate = null, unlisten = null;
+let navigate = null, unlisten = null, logoTimer = 0;
+const logosToLoad = new Set();	/* a function for each */
 
 const pressed = (b) => b.getAttribute("aria-pressed") === "true";
 
-const hasLogo = (channel) => /^https?:\/\//i.test(channel.logo || "");
+const logoOf = (channel) => (/^https?:\/\//i.test(channel.logo || "") ? channel.logo : "");
 
 /* What a card shows of the programmes: the one that is on, how much of it is over, and the next one; without
  * any, what the playlist says. */
@@ -28,13 +29,47 @@ function programmes(channel) {
 		rest: now ? nextText : nextText ? `Next: ${nextText}` : channel.description || "" };
 }
 
+function loadLogos() {
+	for (const load of logosToLoad)
+		load();
+	logosToLoad.clear();
+}
+
+/* The logo of one channel after the other: {element, show(number, address)}; the number while there is none.
+ * Pictures are asked for when the rows have not changed for a while, and are in the page once they can be
+ * drawn: no key that is typed waits for them, and one that fails costs no layout. */
+function makeLogo() {
+	const element = make("div.logo");
+	let shown = "";
+	const load = async () => {
+		const address = shown, picture = make("img", { alt: "", src: address });
+		try {
+			await picture.decode();
+			if (address === shown)
+				element.replaceChildren(picture);
+		} catch (e) { /* then the number stays */ }
+	};
+	return { element, show(number, address) {
+		if (address !== shown) {
+			shown = address;
+			element.querySelector("img")?.remove();
+			if (address) {
+				logosToLoad.add(load);
+				clearTimeout(logoTimer);
+				logoTimer = setTimeout(loadLogos, REST_MS);
+			}
+		}
+		if (!element.querySelector("img"))
+			retext(element, number);
+	} };
+}
+
 /* A card for one channel after the other: {element, show(channel)}. */
 function makeCard() {
-	const number = make("span"), image = make("img", { alt: "", loading: "lazy" });
-	const name = named("span.name", ""), about = named("span.soft", ""), now = named("span.now", "");
-	const over = make("progress"), rest = make("span.soft");
-	const link = make("a", {}, make("div.logo", {}, number, image), make("span.facts", {}, name, about, now, over, rest));
-	let channel = null, logo = "";
+	const logo = makeLogo(), name = named("span.name", ""), about = named("span.soft", "");
+	const now = named("span.now", ""), over = make("progress"), rest = make("span.soft");
+	const link = make("a", {}, logo.element, make("span.facts", {}, name, about, now, over, rest));
+	let channel = null;
 	const star = button("", () => {
 		favourites.toggle(channel.id);
 		if (pressed(starred))
@@ -43,40 +78,23 @@ function makeCard() {
 			rows.redraw();
 	}, { class: "star" });
 	const element = make("li.channel", {}, link, star);
-	/* Lazy pictures load only while they are laid out, so that one that waits is invisible, not hidden. */
-	const showLogo = (loaded) => {
-		number.hidden = loaded;
-		image.classList.toggle("loaded", loaded);
-	};
-	image.addEventListener("load", () => showLogo(true));
-	image.addEventListener("error", () => showLogo(false));
-	const putLogo = (address) => {
-		if (address === logo)
-			return;
-		logo = address;
-		showLogo(false);
-		image.hidden = !address;
-		if (address)
-			image.src = address;
-		else
-			image.removeAttribute("src");
-	};
 	return { element, show(shown) {
 		const playing = shown.id === screen.current(), starred = favourites.has(shown.id);
-		const programme = programmes(shown);
+		const programme = programmes(shown), address = logoOf(shown);
 		channel = shown;
 		element.classList.toggle("on", playing);
 		link.href = playAddress(channel);
 		link.ariaCurrent = playing ? "true" : null;
-		retext(number, channel.number || channel.name.slice(0, 2));
-		putLogo(hasLogo(channel) ? channel.logo : "");
+		logo.show(channel.number || channel.name.slice(0, 2), address);
 		retext(name, channel.name);
-		retext(about, [logo ? channel.number : "", channel.group].filter(Boolean).join(" · "));
+		retext(about, [address ? channel.number : "", channel.group].filter(Boolean).join(" · "));
 		now.hidden = over.hidden = !programme.now;
 		retext(now, programme.now);
 		now.title = programme.hint;
-		over.value = programme.over;
-		over.ariaLabel = `${Math.round(programme.over * 100)}% of it is over`;
+		if (programme.now) {
+			over.value = programme.over;
+			over.ariaLabel = `${Math.round(programme.over * 100)}% of it is over`;
+		}
 		retext(rest, programme.rest);
 		retext(star, starred ? "★" : "☆");
 		star.ariaPressed = String(starred);

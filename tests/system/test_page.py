@@ -310,10 +310,10 @@ def test_hostile_names_are_text(opened, server):
 GIF = b"GIF89a\1\0\1\0\x80\0\0\0\0\0\xff\xff\xff!\xf9\4\1\0\0\0\0,\0\0\0\0\1\0\1\0\0\2\2D\1\0;"
 # all that each card says and shows, and its place in the list
 CARDS = """[...document.querySelectorAll('#channels li')].map((li) => {
-	const [link, star] = li.children, logo = li.querySelector('img'), over = li.querySelector('progress');
+	const [link, star] = li.children, logo = li.querySelector('.logo'), over = li.querySelector('progress');
 	return [[li.className, link.href, link.ariaCurrent, link.innerText, li.querySelector('.now').title,
 		over.hidden ? '' : `${over.value.toFixed(2)} ${over.ariaLabel}`, star.ariaLabel, star.ariaPressed,
-		star.textContent, logo.checkVisibility({ visibilityProperty: true }) ? logo.currentSrc : ''],
+		star.textContent, logo.innerText, logo.querySelector('img')?.currentSrc ?? ''],
 	`${li.ariaPosInSet} of ${li.ariaSetSize}`];
 })"""
 
@@ -333,7 +333,7 @@ def test_a_row_that_is_used_again_shows_only_its_own_channel(opened, server, tmp
             def shown(text):
                 page.types("#search", text)
                 if "One x" in page.cards():
-                    page.waits("document.querySelector('.loaded')", "the logo")
+                    page.waits("document.querySelector('.logo img')", "the logo")
                 return page.run(CARDS)
 
             page.waits("document.querySelector('.now')?.textContent === 'Show 0'", "the programme")
@@ -348,6 +348,33 @@ def test_a_row_that_is_used_again_shows_only_its_own_channel(opened, server, tmp
             page.clicks("Favourite: One x")
             page.focus_is_on("Favourite: One x")
             assert page.run("document.querySelector('.star').ariaPressed") == "false"
+
+
+def test_logos_are_asked_for_when_the_rows_are_at_rest(opened, server, tmp_path):
+    """Keys that are typed one after the other ask for no pictures in between."""
+    for n in (98, 99):
+        (tmp_path / f"{n}.gif").write_bytes(GIF)
+    with origin.HttpOrigin(folder=str(tmp_path)) as logos:
+        s = server(line_up(*(channel(n, media.film(), channel_number=str(n), logo=logos.url(f"/{n}.gif"))
+                             for n in range(1, 100))))
+        with Site(opened, s) as page:
+            asked = lambda: {path for _, path, _ in logos.requests}  # noqa: E731
+            wait_for(lambda: "/1.gif" in asked(), 10, "the first logos")
+            page.run("window.held = [], window.setTimeout = (act) => held.push(act), null")
+            for text in ("98", "99"):
+                page.types("#search", text)
+                page.run("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+                         ".then(() => null)")
+                assert page.text(".channel .logo") == text
+            page.run("held.at(-1)(), null")
+            page.waits("document.querySelector('.logo img')?.currentSrc.endsWith('/99.gif')", "the logo")
+            assert "/99.gif" in asked() and "/98.gif" not in asked()
+            # a picture that is missing is never in the page: the number stays
+            page.types("#search", "97")
+            page.run("held.at(-1)(), null")
+            wait_for(lambda: "/97.gif" in asked(), 10, "the request")
+            assert page.run("document.querySelectorAll('.logo img').length") == 0
+            assert page.text(".channel .logo") == "97"
 
 
 USED = """window.used = new Set(document.querySelectorAll({0!r})), null"""
