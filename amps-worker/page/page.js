@@ -30,7 +30,8 @@ async function route() {
 		navigate("/", true);
 		return;
 	}
-	const module = await VIEWS[name]().catch((e) => say(e.message));
+	/* The view that is shown answers at once: the next key may come before a module that is waited for. */
+	const module = name === shown.name ? shown.module : await VIEWS[name]().catch((e) => say(e.message));
 	if (!module)
 		return;
 	if (place().name !== name || !login.hidden)

@@ -219,7 +219,8 @@ def test_watch(opened, site):
         assert page.cards() == ["Three"]    # kept in the browser
         page.clicks("Favourites")
         # three channels, one after the other: a click, an arrow, digits
-        page.run("document.querySelector('.channel a').click(), null")
+        assert page.run("document.querySelector('.channel a').click(), !player.hidden"), \
+            "a key that follows at once is one for the screen"
         page.plays()
         assert page.text("#name") == "One"
         page.key("ArrowDown")
