@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 SHOTS = os.environ.get("AMPS_PLAYER_SHOTS")
 PAGE = os.path.join(ROOT, "amps-worker", "page", "page.html")
 TOKEN, ADMIN = "a token for watching", "a token for steering"
-FILTER_MS = 50          # of a processor: the machine does other things, too
+FILTER_MS = 25          # of a processor: the machine does other things, too
 KEYS = {"admin_token": ADMIN, "token": TOKEN, "enabled": True}
 # runs before each page's own scripts: what the policy refuses, and what fails
 SPY = """
@@ -474,11 +474,13 @@ def test_ten_thousand_channels(opened, server):
         page.waits("summary.textContent.startsWith('10')", "the channels")
         # only what is in view exists
         assert page.run("document.querySelectorAll('.channel').length") < 150
-        took = [min(page.processor_ms(f"""(() => {{
+        texts = ("channel 99", "9", "channel 9999", "")     # each changes what the one before it has left
+        rounds = [[page.processor_ms(f"""(() => {{
 			search.value = {text!r};
 			search.dispatchEvent(new Event("input"));
 			return document.body.offsetHeight;
-		}})()""") for _ in range(8)) for text in ("channel 99", "9", "channel 9999", "")]
+		}})()""") for text in texts] for _ in range(8)]
+        took = [min(times) for times in zip(*rounds)]
         assert max(took) < FILTER_MS, took
         page.run("scrollTo(0, document.body.scrollHeight), null")
         wait_for(lambda: "Channel 10000" in page.cards(), 10, "the last channels")
