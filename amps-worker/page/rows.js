@@ -18,6 +18,8 @@ export class Rows {
 	#height = 1;
 	#width;
 	#frame = 0;
+	#pressed = false;	/* by a pointer */
+	#late = false;		/* was to be drawn again meanwhile */
 
 	/* box: a ul.  makeRow(): {element, show(item, index)}, a li that shows one item after the other.
 	 * width: pixels that a column needs at least; 0 = one column. */
@@ -32,6 +34,7 @@ export class Rows {
 		addEventListener("scroll", onScroll, { passive: true });
 		new ResizeObserver(() => this.#measure()).observe(box);
 		box.addEventListener("keydown", (e) => this.#key(e));
+		box.addEventListener("pointerdown", () => this.#press());
 	}
 
 	get items() {
@@ -48,8 +51,27 @@ export class Rows {
 		this.#measure();
 	}
 
+	/* Between the press of a pointer and its click, a row shows what was pressed. */
+	#press() {
+		const ends = new AbortController();
+		const end = () => {
+			ends.abort();
+			setTimeout(() => {	/* the click comes first */
+				this.#pressed = false;
+				if (this.#late)
+					this.redraw();
+			});
+		};
+		this.#pressed = true;
+		for (const name of ["pointerup", "pointercancel"])
+			addEventListener(name, end, { signal: ends.signal });
+	}
+
 	/* Draws what is in view again, with the focus where it was. */
 	redraw() {
+		this.#late = this.#pressed;
+		if (this.#pressed)
+			return;
 		const focus = document.activeElement, at = Math.min(this.#focused(), this.#items.length - 1);
 		this.#measure(true);
 		if (at >= 0 && document.activeElement !== focus)

@@ -406,6 +406,16 @@ def test_rows_of_every_view_are_used_again(opened, server):
         rows = again(".line", lambda: page.types("#view input", "two"), "Two")
         assert rows == [["Two\nid 2 · Group 2 · copy · " + film + "\nChange",
                          ["small", "Change Two", "", None, None]]]
+        # what was pressed is what is clicked, whatever comes meanwhile
+        assert page.run("""(() => {
+            const search = document.querySelector('#view input'), shown = document.querySelector('.line button');
+            shown.dispatchEvent(new PointerEvent('pointerdown', { bubbles: true }));
+            search.value = 'three';
+            search.dispatchEvent(new Event('input', { bubbles: true }));
+            return shown.ariaLabel; })()""") == "Change Two"
+        page.run("dispatchEvent(new PointerEvent('pointerup')), null")
+        page.waits("document.querySelector('.line button').ariaLabel === 'Change Three'", "the other one")
+        page.types("#view input", "two")
         page.clicks("Change Two")
         page.waits("document.querySelector('#field-name')?.value === 'Two'", "its form")
         # a playlist
