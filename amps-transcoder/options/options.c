@@ -328,11 +328,15 @@ enum option_kind option_classify(const char *name, char media, enum option_side 
 {
 	const struct option_def *def = option_find(name, side);
 	const int search = AV_OPT_SEARCH_CHILDREN;
+	enum option_kind kind;
 
 	if (def && (def->sides & side))
 		return def->kind;
-	if (side == OPTION_OUTPUT)
-		return classify_output(name, media, target);
+	if (side == OPTION_OUTPUT) {
+		kind = classify_output(name, media, target);
+		/* one of inputs is that, also where a decoder has it */
+		return def && kind == OPTION_ELSEWHERE ? OPTION_UNKNOWN : kind;
+	}
 	if (option_find_input(target->demuxer, name))
 		return OPTION_DEMUXER;
 	if (class_find(avcodec_get_class(), name, 0, search) ||

@@ -190,7 +190,7 @@ const struct option_def option_table[] = {
 	{"find_stream_info", OPTION_IGNORED, I, VALUE_FLAG, INPUTS},
 	{"bits_per_raw_sample", OPTION_IGNORED, O, VALUE_TEXT, CODER},
 	{"autorotate", OPTION_IGNORED, I, VALUE_FLAG, INPUTS},
-	{"apply_cropping", OPTION_IGNORED, I, VALUE_TEXT, INPUTS}, /* of FFmpeg 7.1 and later */
+	{"apply_cropping", OPTION_DEMUXER, I, VALUE_TEXT, NULL}, /* of FFmpeg 7.1 and later */
 	{"autoscale", OPTION_IGNORED, O, VALUE_FLAG, ALWAYS},
 	{"muxdelay", OPTION_IGNORED, O, VALUE_TEXT, CLOCK},
 	{"muxpreload", OPTION_IGNORED, O, VALUE_TEXT, CLOCK},

@@ -19,6 +19,11 @@
 static _Atomic uint64_t fake_clock_ahead_ms;
 static bool fake_clock_stopped; /* idle time is waited for */
 
+static inline void fake_clock_pass(unsigned ms)
+{
+	atomic_fetch_add(&fake_clock_ahead_ms, ms);
+}
+
 int clock_gettime(clockid_t id, struct timespec *t)
 {
 	int r = (int)syscall(SYS_clock_gettime, id, t);

@@ -606,7 +606,7 @@ static void read_slowly(struct fm_client *c, unsigned how, uint64_t written)
 
 static void run_rounds(struct world *x, struct fm_client *fast, struct fm_client *slow)
 {
-	uint64_t next = clock_mono_us();
+	uint64_t next = 0;
 
 	while (x->stream.writer.commit < ROUNDS * RING_BYTES) {
 		turn(x);
@@ -617,7 +617,8 @@ static void run_rounds(struct world *x, struct fm_client *fast, struct fm_client
 		if (clock_mono_us() < next)
 			continue;
 		fm_write_group(&x->stream, 100);
-		next += 5000;
+		/* without catching up: a source does not overtake those who keep up */
+		next = clock_mono_us() + 5000;
 	}
 }
 
