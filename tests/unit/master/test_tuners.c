@@ -484,12 +484,19 @@ static void await_ring(struct scene *s, struct fake_job *j)
 	fake_clock_stopped = false;
 }
 
+/* Turns the loop until the condition holds, for 20 s of its clock at most. */
+#define await(s, condition)                                                                        \
+	do {                                                                                       \
+		uint64_t until_us_ = clock_mono_us() + 20000000;                                   \
+		while (!(condition)) {                                                             \
+			cr_assert_lt(clock_mono_us(), until_us_, "never came: %s", #condition);    \
+			event_base_loop((s)->base, EVLOOP_ONCE);                                   \
+		}                                                                                  \
+	} while (0)
+
 static void await_stop(struct scene *s, struct fake_job *j)
 {
-	while (!j->told_to_stop) {
-		event_base_loop(s->base, EVLOOP_ONCE);
-		fake_listen(j);
-	}
+	await(s, (fake_listen(j), j->told_to_stop));
 }
 
 Test(tuners, a_want_starts_one_job_and_every_worker_gets_its_ring)
@@ -719,8 +726,7 @@ Test(tuners, a_source_whose_back_off_is_over_is_not_skipped)
 	cr_assert_eq(next_job(&s, 3)->source, '0');
 	/* both have just failed: the one whose back-off ends first is next */
 	fake_fail(&s, &s.jobs[2], "gone");
-	while (s.job_count < 4)
-		event_base_loop(s.base, EVLOOP_ONCE);
+	await(&s, s.job_count == 4);
 	cr_assert_eq(next_job(&s, 4)->source, '1');
 	scene_close(&s);
 }
@@ -765,10 +771,7 @@ Test(tuners, sources_that_fail_late_are_each_tried_once)
 /* Until another job has been started. */
 static struct fake_job *await_job(struct scene *s, unsigned count)
 {
-	uint64_t until_us = clock_mono_us() + 20000000;
-
-	while (s->job_count < count && clock_mono_us() < until_us)
-		event_base_loop(s->base, EVLOOP_ONCE);
+	await(s, s->job_count >= count);
 	cr_assert_eq(s->job_count, count);
 	return &s->jobs[count - 1];
 }
@@ -847,12 +850,9 @@ Test(tuners, a_later_source_that_only_a_profile_can_play_ends_nothing)
 /* Until it has a ring of another generation. */
 static void await_next_ring(struct scene *s, struct fake_job *j)
 {
-	uint64_t before = j->generation, until_us = clock_mono_us() + 20000000;
+	uint64_t before = j->generation;
 
-	while (j->generation == before && clock_mono_us() < until_us) {
-		event_base_loop(s->base, EVLOOP_ONCE);
-		fake_listen(j);
-	}
+	await(s, (fake_listen(j), j->generation != before));
 }
 
 static void fake_takes_over(struct scene *s, struct fake_job *j, int64_t first_90k)
@@ -2188,8 +2188,7 @@ Test(tuners, a_derive_job_that_does_not_stop_is_killed)
 	fake_end(ingest);
 	turn(&s);
 	cr_assert_neq(state_of(&s), TUNER_IDLE);
-	while (waitpid(derive->pid, NULL, WNOHANG) == 0)
-		run_until(&s, clock_mono_us() + 100000);
+	await(&s, waitpid(derive->pid, NULL, WNOHANG) != 0);
 	derive->pid = 0;
 	fake_end(derive);
 	turn(&s);
@@ -2304,9 +2303,7 @@ Test(tuners, the_start_of_a_job_without_a_hello_is_repeated)
 	scene_open(&s, 1000);
 	want(&s, 0, 1, "");
 	fake_end(&s.jobs[0]);
-	for (int i = 0; i < 1000 && s.job_count < 2; i++)
-		event_base_loop(s.base, EVLOOP_ONCE);
-	cr_assert_eq(s.job_count, 2);
+	await_job(&s, 2);
 	cr_assert_eq(s.gones, 0, "its viewers wait on");
 	fake_run(&s, &s.jobs[1]);
 	cr_assert_eq(s.rings, 1);
@@ -2369,8 +2366,7 @@ Test(tuners, a_nursery_that_starts_no_jobs_is_reported)
 	scene_open(&s, 60000);
 	want(&s, 0, 1, "");
 	cr_assert_eq(s.nursery_hangs, 0);
-	while (!s.nursery_hangs)
-		event_base_loop(s.base, EVLOOP_ONCE);
+	await(&s, s.nursery_hangs);
 	cr_assert_eq(s.gones, 0, "the viewer waits for the next nursery");
 	scene_close(&s);
 }
@@ -2387,8 +2383,7 @@ Test(tuners, a_nursery_that_is_still_forking_is_waited_for)
 	fake_hello(&s, &s.jobs[0]);
 	run_until(&s, begin_us + 3600000);
 	cr_assert_eq(s.nursery_hangs, 0, "the other job came meanwhile");
-	while (!s.nursery_hangs)
-		event_base_loop(s.base, EVLOOP_ONCE);
+	await(&s, s.nursery_hangs);
 	scene_close(&s);
 }
 
@@ -2790,8 +2785,7 @@ Test(tuners, an_outage_is_seen_while_it_lasts)
 	cr_assert_eq(msg_send_job_stalled(s.jobs[0].fd, &(struct msg_job_stalled){}, NULL), 0);
 	turn(&s);
 	cr_assert_eq(state_of(&s), TUNER_STALLED);
-	while (!why_says(&s, "last_hour", "viewers were without media from the source"))
-		event_base_loop(s.base, EVLOOP_ONCE);
+	await(&s, why_says(&s, "last_hour", "viewers were without media from the source"));
 	cr_assert_eq(state_of(&s), TUNER_STALLED);
 	scene_close(&s);
 }
