@@ -67,21 +67,20 @@ static void note_http_header(const char *format, va_list args)
 	pthread_mutex_unlock(&kept.lock);
 }
 
-/* One line, redacted, in `line` (of LINE_MAX_BYTES); empty if it says nothing. */
-static void format_line(void *object, int level, const char *format, va_list args, char *line)
+/* One line, redacted, in `line` (of LINE_MAX_BYTES); empty if it says nothing.  Without the object:
+ * its address in front says nothing, and the scale filter of FFmpeg 5.1 logs wrong flags with an
+ * object that is none, in which av_log_format_line2() looks for a parent. */
+static void format_line(int level, const char *format, va_list args, char *line)
 {
-	char raw[RAW_MAX_BYTES], *at = raw;
+	char raw[RAW_MAX_BYTES];
 	int prefix = 1, n;
 
-	n = av_log_format_line2(object, level, format, args, raw, sizeof(raw), &prefix);
+	n = av_log_format_line2(NULL, level, format, args, raw, sizeof(raw), &prefix);
 	/* the last word of a line that was cut may be half a URL */
 	if (n >= (int)sizeof(raw) && strrchr(raw, ' '))
 		*strrchr(raw, ' ') = '\0';
 	raw[strcspn(raw, "\r\n")] = '\0';
-	/* drop the useless addresses of "[crop @ 0x55...] [Eval @ 0x7f...] " */
-	while (*at == '[' && strstr(at, "] "))
-		at = strstr(at, "] ") + 2;
-	text_redact_words(at, line, LINE_MAX_BYTES);
+	text_redact_words(raw, line, LINE_MAX_BYTES);
 }
 
 static void on_line(void *object, int level, const char *format, va_list args)
@@ -92,7 +91,7 @@ static void on_line(void *object, int level, const char *format, va_list args)
 		note_http_header(format, args);
 	if (level > AV_LOG_WARNING && !log_enabled(LOG_DEBUG))
 		return;
-	format_line(object, level, format, args, line);
+	format_line(level, format, args, line);
 	if (!*line || level > AV_LOG_VERBOSE)
 		return;
 	if (level <= AV_LOG_WARNING)
@@ -106,7 +105,7 @@ static void on_kept_line(void *object, int level, const char *format, va_list ar
 
 	if (level > AV_LOG_WARNING)
 		return;
-	format_line(object, level, format, args, line);
+	format_line(level, format, args, line);
 	if (*line)
 		keep(object, level, line);
 }

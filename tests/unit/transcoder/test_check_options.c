@@ -141,6 +141,7 @@ Test(check_options, wrong_values_of_filters_are_reported)
 		 "p.vf: error: Undefined constant or missing '(' in 'x1'"},
 		{"[\"vf\",\"geq=lum=foo(X)\"]",
 		 "p.vf: error: filter 'geq': Unknown function in 'foo(X)'"},
+		{"[\"vf\",\"scale=640:360:flags=bicubik\"]", "p.vf: error: filter 'scale': "},
 		{"[\"vf\",\"format=yuv42p\"]", "p.vf: error: filter 'format': "},
 		{"[\"af\",\"pan=stereo|c0=FL|c1=q9\"]", "p.af: error: filter 'pan': "},
 	};
@@ -160,6 +161,7 @@ Test(check_options, refusals_name_a_reason)
 		{"[\"target\",\"dvd\"]", "p.target: error: is refused: it stands for"},
 		{"[\"vpre\",\"fast\"]",
 		 "p.vpre: error: is refused: options are not read from files"},
+		{"[\"apply_cropping\",\"0\"]", "p.apply_cropping: error: is an option of inputs"},
 		{"[\"t\",\"10\"]", "p.t: warning: has no effect here: a channel has no end"},
 		{"[\"vcodec\",\"libvpx-vp9\"]",
 		 "p.vcodec: error: vp9 cannot be carried in MPEG-TS"},
