@@ -14,6 +14,9 @@ SECONDS = float(os.environ.get("AMPS_PLAYER_SECONDS", "10"))
 QUIET_SECONDS = float(os.environ.get("AMPS_PLAYER_SECONDS", "6"))
 SHOTS = os.environ.get("AMPS_PLAYER_SHOTS")
 HIGH, LOW, OTHER = 180, 90, 270         # heights
+# Between two choices, more than a segment: hls.js and Shaka that are sent back within one go on behind
+# the part that they had of the other variant, without its key frame.
+CHOICES_APART_S = 3
 AWAY_S = 5.0                            # what two faults may cost
 # A player near the live edge appends another variant over the picture that is shown; Chromium then shows
 # the next one with the next key frame.
@@ -30,7 +33,7 @@ class Case:
         self.name, self.heights, self.chooses = name, list(heights), chooses
         self.page = browser.Page(opened, files.url)
         wait_for(lambda: self.page.run("!!window.begin"), 20, "the page")
-        self.chosen = None
+        self.chosen, self.next_choice = None, 0      # when, by its position
         # a browser has six connections to a host for all of its pages, which held requests would use up
         url = f"http://{name}.localhost:{server.port}{path}"
         self.page.run(f"void begin({json.dumps(engine)}, {json.dumps(url)}, {json.dumps(how)})")
@@ -58,7 +61,8 @@ class Case:
             return True
         if self.now["height"] == self.heights[0]:
             self.heights.pop(0)
-        elif self.chooses and self.chosen != self.heights[0]:
+        elif self.chooses and self.chosen != self.heights[0] and self.now["position"] > self.next_choice:
+            self.next_choice = self.now["position"] + CHOICES_APART_S
             self.chosen = self.heights[0]
             self.page.run(f"choose({self.chosen})")
         return False
