@@ -10,6 +10,7 @@
 #include <sys/statvfs.h>
 
 #include "amps-master/system/runtime_dir.h"
+#include "common/shm/segment.h"
 #include "common/text/text.h"
 
 #define SHARED_MEMORY "/dev/shm"
@@ -103,7 +104,7 @@ static void walk(int fd, void (*each)(int fd, const char *name))
 /* "7.ts", or of CMAF "v7.m4s", "a7.mp4" and, while it grows, "v7.tmp". */
 static bool is_segment(const char *name)
 {
-	if (*name != 'v' && *name != 'a')
+	if (!segment_letter_ok(*name))
 		return is_number(name, ".ts");
 	name++;
 	return is_number(name, ".m4s") || is_number(name, ".mp4") || is_number(name, ".tmp");

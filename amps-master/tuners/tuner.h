@@ -120,8 +120,7 @@ struct tuner {
 	bool failing;	      /* NEWS_FAILED was told and NEWS_RECOVERED was not */
 	bool shown;	      /* has had a random access point since its first viewer came */
 	bool seat_shown[SEAT_COUNT_]; /* what the job there fills has been shown */
-	bool live,
-		pictures; /* its source, as the job has reported; these last longer than the job */
+	bool live, pictures;	      /* its source, as its job has reported */
 	/* What its watch job has found, and its source's job, of streams that are gone; the one
 	 * that counts. */
 	enum content_fault looks, gone, content;
@@ -294,7 +293,7 @@ void tuner_content(struct tuner *t, enum job_seat seat, enum content_fault fault
 /* The job in this seat ends: what it has found is not known of what follows. */
 void tuner_forget_content(struct tuner *t, enum job_seat seat);
 /* The source at this place has come back with sound only. */
-void tuner_note_part(struct tuner *t, unsigned at);
+void tuner_note_sound_only(struct tuner *t, unsigned at);
 /* Another source takes the place of this one: if it showed nothing, that is noted. */
 void tuner_leaves_content(struct tuner *t);
 /* Leaves a source that shows nothing if there is a better one. */

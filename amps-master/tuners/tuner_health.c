@@ -150,7 +150,7 @@ static void note_shows(struct source_health *h, uint64_t showed_us)
 	h->shows_us = clock_mono_us() + h->shows_wait_ms * 1000ull;
 }
 
-void tuner_note_part(struct tuner *t, unsigned at)
+void tuner_note_sound_only(struct tuner *t, unsigned at)
 {
 	assert(at < t->def->source_count);
 	note_shows(&t->health[at], 0);

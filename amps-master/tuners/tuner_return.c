@@ -396,7 +396,7 @@ static int on_source(struct job *j, const struct msg *m)
 	if (lacks_pictures(j)) {
 		log_info("source %u has sound only, staying with source %u channel=%s",
 			 j->source + 1, j->tuner->source_at + 1, j->tuner->key);
-		tuner_note_part(j->tuner, j->source);
+		tuner_note_sound_only(j->tuner, j->source);
 		give_up(j->tuner, j);
 		return 0;
 	}

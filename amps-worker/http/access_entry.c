@@ -161,12 +161,12 @@ static void hide_part(char *at, const char *ends)
 	memmove(at + 3, at + n, strlen(at + n) + 1);
 }
 
-/* Hides the signature and the session in an address of HLS. */
-static void hide_hls(char *target)
+/* Hides the signature and the session in an address of HLS or DASH. */
+static void hide_session(char *target)
 {
 	char *signature, *session;
 
-	if (strncmp(target, "/hls/", 5) != 0)
+	if (strncmp(target, "/hls/", 5) != 0 && strncmp(target, "/dash/", 6) != 0)
 		return;
 	signature = strstr(target, "/~");
 	if (signature)
@@ -195,7 +195,7 @@ static void put_target(struct draft *d, const struct tokens *tokens, struct span
 	hide_values((struct span){whole, raw.n}, &safe);
 	hidden[safe.n] = '\0';
 	text_redact_url(hidden, shown, sizeof(shown)); /* a URL inside a value */
-	hide_hls(shown);
+	hide_session(shown);
 	put_text(d, TARGET, shown, strlen(shown), ACCESS_TARGET_MAX);
 }
 

@@ -345,7 +345,7 @@ static struct viewer_record new_record(const struct session_request *q)
 /* Does the session have this address and user agent? */
 static bool same_client(const struct viewer_record *a, const struct viewer_record *b)
 {
-	return a->protocol == b->protocol && !memcmp(a->address, b->address, sizeof(a->address)) &&
+	return !memcmp(a->address, b->address, sizeof(a->address)) &&
 	       !strncmp(a->user_agent, b->user_agent, sizeof(a->user_agent));
 }
 
@@ -535,7 +535,7 @@ static struct known_session *find_client_elsewhere(struct sessions *all,
 
 			if (load(&here->session) == 0 || here->channel != q->channel ||
 			    worker_page_get(x->pages[page], i, &r) < 0 || load(&r.session) == 0 ||
-			    !same_client(&r, &wanted) ||
+			    r.protocol != q->protocol || !same_client(&r, &wanted) ||
 			    (load(&newest.serial) && r.since_wall_us < newest.since_wall_us))
 				continue;
 			newest = r;

@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 
+import dash
 import media
 import ts
 from harness import kill, wait_for
@@ -135,6 +136,10 @@ def test_at_its_limit_a_token_changes_the_channel(server):
     wait_for(lambda: [v["stream_id"] for v in s.viewers()] == [2], 5, "one viewer")
     wait_for(lambda: first.ask().status == 401, 5, "the first session to be over")
     assert second.media().segments
+    # also to another form
+    dash.Player(s, headers=token, agent="box")
+    wait_for(lambda: [(v["stream_id"], v["protocol"]) for v in s.viewers()] == [(1, "dash")], 5, "one viewer")
+    wait_for(lambda: second.ask().status == 401, 5, "the second session to be over")
 
 
 def test_a_session_outlives_a_worker(server):
@@ -279,6 +284,12 @@ def test_the_access_log_hides_sessions_and_signatures(server, tmp_path):
     text = log.read_text()
     assert session not in text and signature.split("/")[0] not in text
     assert "/hls/1/~***/0/" in text and "s=***" in text
+    player = dash.Player(s)
+    url = player.wait_manifest(lambda m: m.periods[-1].pictures[0].segments).periods[-1].pictures[0].segments[0].url
+    assert s.get(url).status == 200
+    wait_for(lambda: "/dash/1/~***/" in log.read_text(), 10, "the address of the segment")
+    session, signature = player.path.split("s=")[1], url.split("~")[1].split("/")[0]
+    assert session not in log.read_text() and signature not in log.read_text()
 
 
 def test_variants_are_listed_and_play(server):

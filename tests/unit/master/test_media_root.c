@@ -77,6 +77,8 @@ Test(media_root, a_start_removes_segments_and_nothing_else)
 	touch(folder, "5/0/v241000000.m4s");
 	touch(folder, "5/0/a241000000.m4s");
 	touch(folder, "5/0/v241000001.tmp");
+	touch(folder, "5/0/b241000000.m4s");
+	touch(folder, "5/0/h241000001.tmp");
 	touch(folder, "5/0/a240999999.mp4");
 	make(folder, "6");
 	make(folder, "6/0");
